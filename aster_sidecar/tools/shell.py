@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.policy.permissions import Assessment, Scope, sentences
+from aster_sidecar.policy.programs import programs_of, value_of
 from aster_sidecar.sandbox.commands import Confinement, refused
 from aster_sidecar.sandbox.run_later import Left
 from aster_sidecar.sandbox.sandbox import Prepared
@@ -23,8 +24,9 @@ from aster_sidecar.services.process_tree import clean_environment, path_known
 from aster_sidecar.text.safe_text import brief, counted, meant, quoted, shown, visible
 from aster_sidecar.tools import opening, paths, shell_scripts
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, WillChange
-from aster_sidecar.tools.commands import git, read_only
+from aster_sidecar.tools.commands import git, named_programs
 from aster_sidecar.tools.commands.operands import READING_TOOLS
+from aster_sidecar.tools.commands.program_scopes import Judged, judged
 from aster_sidecar.tools.denied_places import places_of
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
@@ -71,8 +73,12 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     if not place.inside:
         concerns.append(f"This command runs in {shown(cwd)}, outside the work folder.")
     confined = _confinement(arguments, surroundings)
-    unsafe = read_only.why_not(arguments.command, cwd, surroundings, env) if place.inside else ""
-    reads = unsafe is None and other is None and place.forbidden is None and not confined.asked_out
+    open_to_tools = place.inside and place.forbidden is None and other is None and not confined.asked_out
+    does = Judged("")
+    if open_to_tools:
+        does = judged(arguments.command, cwd, surroundings, env, confined=confined.level == "full")
+    reads, unsafe = does.why_not is None, does.why_not
+    named = named_programs.found(arguments.command, shown(cwd), env.get("HOME", "~"))
     reasons = concerns
     if reads:
         reasons = ["This command only reads, and only in the work folder."]
@@ -80,7 +86,12 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         able = [] if confined.level == "full" else ["A command can do anything that you can do on this computer."]
         reasons = [*able, *confined.words, *concerns]
         reasons += [unsafe] if unsafe and unsafe != unsure else []
-    if unsure and not reads:
+    # It does not begin like a path, so that no rule for a directory covers it.
+    target = f"in {shown(cwd)}:\n{arguments.command}"
+    words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
+    exactly = Scope("exact", target, words, "exact")
+    scopes = _scopes(exactly, unsure, does.needs, shown(cwd), confined)
+    if not scopes and not reads:
         reasons.append(f"This command can't be always allowed: {unsure}.")
     names = dict.fromkeys([*(programs(arguments.command) or ()), *shell_scripts.programs_in(arguments.command)])
     files = (
@@ -89,16 +100,17 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     contents = {name: shell_scripts.held(path) for name, path in files.items()}
     # A program that the command names by its path is one of the files.
     binaries = {name: binary_identity(name, cwd, env["PATH"]) for name in names if name not in files}
-    # It does not begin like a path, so that no rule for a directory covers it.
-    target = f"in {shown(cwd)}:\n{arguments.command}"
-    words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
     return Assessment(
         risk="low" if reads else "high",
         target=target,
         summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
         display=f"in {shown(cwd)}:\n{visible(arguments.command)}{shell_scripts.described(files, contents)}",
         reason=sentences(reasons),
-        remember=None if unsure else Scope("exact", target, words),
+        remember=None if unsure else exactly,
+        scopes=scopes,
+        needs=does.needs,
+        runs=named.runs,
+        opaque=named.opaque and not reads,
         binding={
             "command": arguments.command,
             "cwd": str(cwd),
@@ -116,6 +128,22 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         concerns=tuple(concerns),
         effects=tuple(f"It runs {shown(name)}." for name in files),
     )
+
+
+def _scopes(
+    exactly: Scope, unsure: str | None, needs: Sequence[str], folder: str, confined: Confinement
+) -> tuple[Scope, ...]:
+    """What "always" may cover: this command, or its programs with other arguments."""
+    if not needs:
+        return () if unsure else (exactly,)
+    rules = list(map(programs_of, needs))
+    if any(rule.folder != folder for rule in rules):  # a rule is for one folder
+        return () if unsure else (exactly,)
+    names = [rule.names[0] for rule in rules]
+    listed = " and ".join(quoted(f"{name} …") for name in names)
+    holds = ", as long as the sandbox holds" if confined.level == "full" else ""
+    words = f"{listed} in {folder} with other arguments too{holds}"
+    return (exactly, Scope("program", value_of(folder, names), words, "program"))
 
 
 def _confinement(arguments: RunCommand, surroundings: Surroundings) -> Confinement:
@@ -148,6 +176,12 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     A deny rule may also name a command in any directory, or a directory in which no command may run.
     """
     value = asked.value
+    if asked.kind == "program":
+        return _program_value(asked, surroundings)
+    if asked.kind == "glob":
+        if asked.decision == "allow":
+            raise ToolError("a pattern can't allow commands: what else the line has could do anything")
+        return value
     if asked.kind == "beneath":
         if asked.decision == "allow":
             raise ToolError("a rule can't allow every command in a folder: the folder doesn't say what a command does")
@@ -167,6 +201,21 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
         return command
     folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)
     return f"in {shown(folder)}:\n{command}"
+
+
+def _program_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+    """The value of a rule for programs in the form that calls have. Raises: ToolError."""
+    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", asked.value, re.DOTALL)
+    if placed is None and (asked.decision == "allow" or re.match(r"in [^\n]+:(\s|\Z)", asked.value)):
+        raise ToolError("say in which folder the program may run: 'in FOLDER:', a new line, and the program")
+    names = [" ".join(line.split()) for line in (placed[2] if placed is not None else asked.value).split("\n")]
+    for name in names:
+        if re.fullmatch(r"[\w.@:+/-]+( [\w.@:+/-]+)*", name) is None:
+            raise ToolError(f"{quoted(shown(name))} is no program with a subcommand, such as `npm test`")
+    if placed is None:
+        return "\n".join(names)
+    folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)
+    return value_of(shown(folder), names)
 
 
 def _only_reads(assessment: Assessment) -> bool:

@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from aster_sidecar.text.safe_text import quoted, shown, visible
+from aster_sidecar.text.safe_text import quoted, shown
+from aster_sidecar.tools.commands.named_programs import plain_programs
 
 
 def _words(text: str) -> frozenset[str]:
@@ -62,45 +63,19 @@ _READERS = _words(
 )
 # One binary for many commands: the name in the command decides, not the binary's own.
 _MULTICALL = frozenset(("busybox", "toybox", "coreutils"))
-_RESERVED = _words("if then elif else fi for while until do done case esac in function select { } ! [[ coproc")
 _BUILTINS = _words("echo printf true false test [ pwd : type read")
-# Words of plain characters or in quotes that expand nothing, and the operators between commands. A line with any other
-# character, such as `$ ` * ? [ ~ < > ( ) & # \`, is not understood.
-_TOKEN = r"""(?P<space>[ ]+)|(?P<between>&&|\|\||;|\|)|(?P<word>(?:[\w@%+=:,./-]+|'[^'\n]*'|"[^"$`\\\n!]*")+)"""
 
 
 def programs(command: str) -> list[str] | None:
-    """The program of each command in a plain command list, such as ["git", "wc"]; None when the list is not plain.
-
-    A plain list has words without expansion and quotes without escapes, joined by `&&`, `||`, `;` and `|`; no
-    assignments, substitution, globs, redirection, grouping, background jobs, comments or further lines.
-    """
-    if visible(command, newlines=False) != command:
+    """The program of each command in a plain list of commands; None when the list is not plain."""
+    if os.name == "nt":  # cmd.exe reads words by other rules
         return None
-    found: list[str] = []
-    expected, place = True, 0
-    tokens = re.compile(_TOKEN)
-    while place < len(command):
-        token = tokens.match(command, place)
-        if token is None:
-            return None
-        place = token.end()
-        if token["between"]:
-            if expected:
-                return None
-            expected = True
-        elif token["word"] and expected:
-            word = re.sub("['\"]", "", token["word"])
-            if "=" in word or word in _RESERVED or not word:
-                return None
-            found.append(word)
-            expected = False
-    return found if found and not (expected and not command.rstrip().endswith(";")) else None
+    return plain_programs(command, os.path.expanduser("~"))
 
 
 def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> str | None:
     """Why "always" can't cover this command, as a sentence; None when it can. `path` is the PATH that it runs with."""
-    names = programs(command) if os.name != "nt" else None  # cmd.exe reads words by other rules
+    names = programs(command)
     if names is None:
         return "it is a complex shell command"
     for name in names:

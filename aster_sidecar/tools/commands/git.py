@@ -56,6 +56,8 @@ _KEYS = names(
     advice.detachedhead gui.wmstate gui.geometry lfs.repositoryformatversion
     """
 )
+_OTHER_PLACES = names("core.worktree include.path includeif.*.path extensions.worktreeconfig core.attributesfile")
+"""Keys that lead to other files, also where programs that a key names do no harm."""
 _SECTION = re.compile(r'\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\n]|\\["\\])*)")?\]')
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)(?:\s*=.*)?")
 
@@ -223,8 +225,20 @@ _NO_CONTENT = names(
 _SUMMARIES = names("s no-patch stat numstat shortstat summary name-only name-status dirstat raw compact-summary quiet")
 
 
-def check_call(command: str, first: str | None, operands: list[str], options: Options, cwd: Path, files: Files) -> None:
-    """Check a call of one of `COMMANDS` in the directory `cwd`; `first` is the word after it. Raises: Asks."""
+def check_call(
+    command: str,
+    first: str | None,
+    operands: list[str],
+    options: Options,
+    cwd: Path,
+    files: Files,
+    *,
+    confined: bool = False,
+) -> None:
+    """Check a call of one of `COMMANDS` in the directory `cwd`; `first` is the word after it. Raises: Asks.
+
+    `confined`: programs that the repository's configuration names do no harm.
+    """
     if command in ("branch", "tag") and operands and not _LISTING & options.keys():
         raise Asks(f"`git {command}` creates what it names")
     if command == "symbolic-ref" and len(operands) != 1:
@@ -236,7 +250,7 @@ def check_call(command: str, first: str | None, operands: list[str], options: Op
     for option in ("format", "pretty", "sort"):
         if any(re.search(r"%[-+ ]*G|signature", value) for value in options.get(option, [])):
             raise Asks("checking signatures runs another program")
-    git, root = _check_repository(command, cwd)
+    git, root = _check_repository(command, cwd, confined=confined)
     for word in [*operands, *(value.split(":", 1)[1] for value in options.get("L", []) if ":" in value)]:
         _check_operand(word, cwd, root, files)
     contents = _prints_contents(command, options)
@@ -276,7 +290,7 @@ def _check_operand(word: str, cwd: Path, root: Path | None, files: Files) -> Non
         raise Asks(f"{shown(named)} is outside the repository")
 
 
-def _check_repository(command: str, cwd: Path) -> tuple[Path | None, Path | None]:
+def _check_repository(command: str, cwd: Path, *, confined: bool) -> tuple[Path | None, Path | None]:
     """Check the configuration of the repository that git finds from `cwd` on. Raises: Asks.
 
     Returns its `.git` directory and its folder; None if there is none: then git reports that, or compares files.
@@ -288,7 +302,7 @@ def _check_repository(command: str, cwd: Path) -> tuple[Path | None, Path | None
         found = folder / ".git"
         if os.path.lexists(found):
             git, common = _repository(found)
-            _check_configuration(command, git, common, folder)
+            _check_configuration(command, git, common, folder, confined=confined)
             return git, folder
     if command == "diff":
         raise Asks("there is no repository, so git compares any files")
@@ -324,14 +338,14 @@ def _text_of(path: Path) -> str:
     return data.decode()
 
 
-def _check_configuration(command: str, git: Path, common: Path, root: Path) -> None:
+def _check_configuration(command: str, git: Path, common: Path, root: Path, *, confined: bool) -> None:
     config = common / "config"
     try:
         text = _text_of(config)
     except ValueError as error:
         raise Asks("the repository's configuration can't be read") from error
     for key in _keys(text):
-        if key not in _KEYS:
+        if key not in _KEYS and (not confined or key in _OTHER_PLACES):
             raise Asks(f"the repository's configuration has `{key}`")
     if not os.path.lexists(git / "HEAD"):
         raise Asks("the repository is not whole, so git looks for another one")

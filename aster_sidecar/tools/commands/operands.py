@@ -31,6 +31,8 @@ MOST_CONFIG_BYTES = 256 * 1024
 IGNORE_FILES = (".gitignore", ".ignore", ".rgignore")
 READING_TOOLS = ("run_command", "read_file", "search_files", "list_dir")
 """A command does what these tools do, so a rule that denies one of them a place denies the command, too."""
+CHANGING_TOOLS = ("write_file", "edit_file", "delete_file", "move_file")
+"""The same for a command that changes the files that it is given."""
 
 
 class Asks(Exception):
@@ -85,6 +87,16 @@ class Files:
         self._check_kind(place.path)
         self._checked.add(str(place.path))
         return place.path
+
+    def check_changes(self, name: str, cwd: Path) -> None:
+        """Check a file that a program changes, as for the tools that change files."""
+        path = self.check(name, cwd)
+        place = paths.look(os.path.join(cwd, name), self._surroundings, changes=True)
+        if place.concerns:
+            raise Asks(f"other programs run {self._named(path)} or take their settings from it")
+        rules = dict.fromkeys(rule for tool in CHANGING_TOOLS for rule in self._surroundings.denials(tool))
+        if rules and (reason := Denied(rules).reason(path)) is not None:
+            raise Asks(reason)
 
     def _check_kind(self, path: Path) -> None:
         try:

@@ -21,7 +21,6 @@ from aster_sidecar.tools.commands.grammar import (
     Redirect,
     Redirected,
     Simple,
-    Unclear,
     Word,
     parsed,
     simple_commands,
@@ -63,23 +62,6 @@ _FIND_TEXT = names(
 _FIND_FILE = names("-newer -anewer -cnewer -samefile")
 
 
-def why_not(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, str]) -> str | None:
-    """Why a line may do more than read, as the end of a sentence; None when it only reads in the work folder.
-
-    `cwd` is canonical and `env` the environment with which it would run.
-    """
-    if os.name != "posix":
-        return "it is checked only for a POSIX shell"
-    try:
-        command = parsed(line, env.get("HOME", "~"))
-        if _sends_to_background(command) and any(_is_cd(one) for one in simple_commands(command)):
-            raise Asks("`&>` sends what is before it to the background in some shells")
-        _Judge(surroundings, cwd, env).run(command, frozenset((cwd,)))
-    except (Unclear, Asks) as error:
-        return str(error)
-    return None
-
-
 def _is_cd(command: Simple) -> bool:
     return bool(command.words) and command.words[0].text == "cd"
 
@@ -109,14 +91,28 @@ class _Ends(NamedTuple):
         return self.well | self.badly
 
 
-class _Judge:
-    """Judges the commands of one line. All methods raise Asks."""
+class Judge:
+    """Judges the commands of one line that runs in `cwd`. All methods raise Asks.
 
-    def __init__(self, surroundings: Surroundings, cwd: Path, env: Mapping[str, str]) -> None:
+    `confined`: the line runs in a sandbox that holds, so that it does no harm if a repository names programs.
+    """
+
+    def __init__(
+        self, surroundings: Surroundings, cwd: Path, env: Mapping[str, str], *, confined: bool = False
+    ) -> None:
         self._files = Files(surroundings)
+        self._cwd = cwd
         self._env = env
+        self._confined = confined
         self._binaries: dict[str, str] = {}
         self._files.check(".", cwd)
+
+    def run_line(self, line: str) -> None:
+        """Judge a line. Raises: Unclear, Asks."""
+        command = parsed(line, self._env.get("HOME", "~"))
+        if _sends_to_background(command) and any(_is_cd(one) for one in simple_commands(command)):
+            raise Asks("`&>` sends what is before it to the background in some shells")
+        self.run(command, frozenset((self._cwd,)))
 
     def run(self, command: Command, places: frozenset[Path]) -> _Ends:
         """Judge a command that runs in one of the directories `places`."""
@@ -181,10 +177,7 @@ class _Judge:
         for part in command.within:
             self.run(part, places)
         for name, value in command.assigned:
-            # A path could lead to a file with texts for a program's messages.
-            plain = value.text is not None and value.pattern is None and _VALUE.fullmatch(value.text)
-            if (name not in _HARMLESS and not name.startswith("LC_")) or not plain or ".." in (value.text or ""):
-                raise Asks(f"it sets {name} for a program")
+            self._assigned(name, value)
         if not command.words:
             raise Asks("it has an empty command")
         name = command.words[0].text
@@ -193,13 +186,32 @@ class _Judge:
         program, arguments = os.path.basename(name), command.words[1:]
         if name == "cd":
             return self._cd(arguments, places)
+        try:
+            self._reads(name, program, arguments, places)
+        except Asks as reason:
+            self._does_more(name, arguments, places, reason)
+        return _Ends(places, places)
+
+    def _assigned(self, name: str, value: Word) -> None:
+        """Check a variable that is set for a program."""
+        # A path could lead to a file with texts for a program's messages.
+        plain = value.text is not None and value.pattern is None and _VALUE.fullmatch(value.text)
+        if (name not in _HARMLESS and not name.startswith("LC_")) or not plain or ".." in (value.text or ""):
+            raise Asks(f"it sets {name} for a program")
+
+    def _does_more(self, name: str, arguments: Sequence[Word], places: frozenset[Path], reason: Asks) -> None:
+        """Judge a program that may do more than read, because of `reason`."""
+        raise reason
+
+    def _reads(self, name: str, program: str, arguments: Sequence[Word], places: frozenset[Path]) -> None:
+        """Check that a program only reads."""
         self._check_binary(name, program)
         if program in VERSIONED and [word.text for word in arguments] == ["--version"]:
             if (
                 beginning(Path(self._binaries[name]), 2) or b"#!"
             ) == b"#!":  # a file in the folder may choose what it runs
                 raise Asks(f"{quoted(shown(name))} is a script")
-            return _Ends(places, places)
+            return
         for place in places:
             if program == "find":
                 self._find(arguments, place)
@@ -209,7 +221,6 @@ class _Judge:
                 self._row(quoted(program), row, arguments, place)
             else:
                 raise Asks(f"{quoted(shown(program))} is not known to only read")
-        return _Ends(places, places)
 
     def _cd(self, arguments: Sequence[Word], places: frozenset[Path]) -> _Ends:
         words = [word.text for word in arguments if word.pattern is None]
@@ -273,7 +284,12 @@ class _Judge:
         if row.most is not None and len(files) > row.most:
             raise Asks(f"{name} may write to {quoted(shown(files[row.most][0]))}")
         deep = "*" in row.deep or bool(row.deep & options.keys())
-        self._check_files(files, cwd, content=row.content)
+        if row.changes:
+            for text, word in files:
+                for name in self._files.expanded(word, cwd) if word.pattern is not None else (text,):
+                    self._files.check_changes(name, cwd)
+        else:
+            self._check_files(files, cwd, content=row.content)
         if deep:
             tree = row.tree(options)
             for text in [text for text, _ in files] or ["."]:
@@ -417,7 +433,8 @@ class _Judge:
         if row.most is not None and len(operands) > row.most:
             raise Asks(f"{name} gets {quoted(shown(operands[row.most][0]))}")
         first = words[0].text if words else None
-        git.check_call(command, first, [text for text, _ in operands[lead:]], options, cwd, self._files)
+        words_of = [text for text, _ in operands[lead:]]
+        git.check_call(command, first, words_of, options, cwd, self._files, confined=self._confined)
 
 
 _GIT_SET = names("GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_TERMINAL_PROMPT GIT_ASKPASS GIT_SSL_CAINFO")

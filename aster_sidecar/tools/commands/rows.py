@@ -40,6 +40,7 @@ class Row:
     - `joined`: letters of options whose value can be left out, and otherwise follows in the same word, such as -M90.
     - `operands`: what the words that are not options are. `lead`: how many of them come first that are text, such as a
       pattern; not with one of the options `lead_in`, which give it. `most`: how many operands there may be.
+    - `changes`: whether it changes the files that it is given.
     - `content`: whether it prints what is in files, and not only their names, sizes and hashes.
     - `deep`: the options with which it reads folders with all that is in them ("" stands for: always); `tree`: which
       files it then reads.
@@ -61,6 +62,7 @@ class Row:
     most: int | None = None
     first: bool = False
     content: bool = False
+    changes: bool = False
     deep: frozenset[str] = frozenset()
     tree: Callable[[Options], Tree | None] = _whole
     numeric: bool = False

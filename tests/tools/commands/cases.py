@@ -12,7 +12,7 @@ from typing import Literal
 
 from aster_sidecar.policy.permissions import Rule
 from aster_sidecar.tools.base import Surroundings
-from aster_sidecar.tools.commands import read_only
+from aster_sidecar.tools.commands.program_scopes import judged
 from aster_sidecar.tools.commands.rows import ROWS, VERSIONED
 
 PROGRAMS = (
@@ -132,4 +132,4 @@ def why_not(case: Case, base: Path, surroundings: Surroundings) -> str | None:
     """Why a person is asked; None if the line runs unasked."""
     env = {"PATH": str(base / "bin"), "HOME": str(base / "home"), **case.env}
     line = case.line.replace("BASE", str(base))
-    return read_only.why_not(line, surroundings.work_dir, surroundings, env)
+    return judged(line, surroundings.work_dir, surroundings, env, confined=False).why_not

@@ -1,0 +1,194 @@
+"""Which programs of a line "always" may cover, as a program and its subcommand in a folder.
+
+A line is covered if each of its commands only reads, or is such a program. Without a sandbox, these are the programs
+of `project_rows`, with arguments that choose no other code. In a sandbox that holds, they are all programs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from aster_sidecar.policy.programs import value_of
+from aster_sidecar.text.safe_text import quoted, shown
+from aster_sidecar.tools.base import Surroundings
+from aster_sidecar.tools.commands.grammar import Redirect, Unclear, Word
+from aster_sidecar.tools.commands.operands import Asks
+from aster_sidecar.tools.commands.project_rows import FIRST, PROJECTS, VARIABLES
+from aster_sidecar.tools.commands.read_only import Judge
+from aster_sidecar.tools.commands.rows import Row, names
+from aster_sidecar.tools.sensitive_places import is_beneath
+
+_NAME = re.compile(r"[A-Za-z0-9_.][\w.:@/-]*")
+_PLAIN_VALUE = re.compile(r"[\w.,:-]*")
+_PATH_PROGRAM = re.compile(r"[\w.@+/-]+")
+
+# Programs with subcommands, besides those of `PROJECTS`, for lines that run in a sandbox.
+_WITH_SUBCOMMANDS = names(
+    """
+    docker podman kubectl helm terraform pip pip3 pipx uv poetry pdm hatch conda rustup gem bundle rails composer
+    artisan mix rebar3 stack cabal dart flutter swift xcodebuild brew apt apt-get dnf yum pacman snap systemctl gh glab
+    aws gcloud az nx turbo lerna npx bunx pnpx uvx corepack django-admin alembic flask
+    """
+)
+# Their rows hold in a sandbox too: they could change or delete all that is in the folder.
+_ALWAYS_BY_ROW = names("rm mv cp mkdir touch sed")
+_INTERPRETERS = re.compile(r"(?:python|pypy)[\d.]*|node|ruby|perl|php|lua|deno|bash|sh|zsh|dash")
+
+
+class Judged(NamedTuple):
+    """What a line does. `why_not`: why it may do more than read, as the end of a sentence; None: it only reads.
+
+    `needs`: the values of the rules for programs that have to cover it; () if such rules can't.
+    """
+
+    why_not: str | None
+    needs: tuple[str, ...] = ()
+
+
+def judged(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, str], *, confined: bool) -> Judged:
+    """Judge a line. `cwd` is canonical, `env` the environment of the line; `confined`: a sandbox holds."""
+    if os.name != "posix":
+        return Judged("it is checked only for a POSIX shell")
+    try:
+        programs = _Programs(surroundings, cwd, env, confined=confined)
+    except Asks as error:
+        return Judged(str(error))
+    try:
+        programs.run_line(line)
+    except (Unclear, Asks) as error:
+        return Judged(programs.why or str(error))
+    return Judged(programs.why, tuple(programs.needs))
+
+
+class _Programs(Judge):
+    """Judges a line and collects what a rule has to cover. `why`: the first reason why it may do more than read."""
+
+    def __init__(
+        self, surroundings: Surroundings, cwd: Path, env: Mapping[str, str], *, confined: bool = False
+    ) -> None:
+        super().__init__(surroundings, cwd, env, confined=confined)
+        self.why: str | None = None
+        self.needs: dict[str, None] = {}
+
+    def _more(self, reason: Asks) -> None:
+        self.why = self.why or str(reason)
+
+    def _assigned(self, name: str, value: Word) -> None:
+        try:
+            super()._assigned(name, value)
+        except Asks as reason:
+            plain = value.text is not None and value.pattern is None and _PLAIN_VALUE.fullmatch(value.text)
+            if not self._confined and not (plain and name in VARIABLES):
+                raise
+            self._more(reason)
+
+    def _redirect(self, redirect: Redirect, places: frozenset[Path]) -> None:
+        try:
+            super()._redirect(redirect, places)
+        except Asks as reason:
+            # Without a sandbox, what is written could be code that the program then runs.
+            if not self._confined or redirect.to.text is None or redirect.to.pattern is not None:
+                raise
+            for place in places:
+                self._files.check_changes(redirect.to.text, place)
+            self._more(reason)
+
+    def _does_more(self, name: str, arguments: Sequence[Word], places: frozenset[Path], reason: Asks) -> None:
+        if (scope := self._scope(name, arguments, places)) is None:
+            raise reason
+        self._more(reason)
+        self.needs |= dict.fromkeys(value_of(shown(place), [scope]) for place in places)
+
+    def _scope(self, name: str, arguments: Sequence[Word], places: frozenset[Path]) -> str | None:
+        """What a rule names that covers this program with these arguments; None if there is no such rule."""
+        program = os.path.basename(name)
+        if self._confined and program not in _ALWAYS_BY_ROW:
+            return confined_name(name, arguments)
+        if not self._is_installed(name):
+            return None
+        found = _row(program, arguments)
+        if found is None:
+            return None
+        scope, row, rest = found
+        try:
+            for place in places:
+                self._row(quoted(program), row, rest, place)
+                if program in ("cp", "mv"):
+                    self._check_destinations(rest, place)
+        except Asks:
+            return None
+        return scope
+
+    def _is_installed(self, name: str) -> bool:
+        """Whether a program is found on PATH, and not in the folder, where the agent may have put it."""
+        folder = os.path.dirname(name)
+        if folder and folder not in self._env.get("PATH", "").split(os.pathsep):
+            return False
+        found = shutil.which(name, path=self._env.get("PATH", ""))
+        return found is not None and not any(
+            is_beneath(way, self._files.work_dir) for way in (Path(os.path.realpath(found)), Path(found))
+        )
+
+    def _check_destinations(self, arguments: Sequence[Word], cwd: Path) -> None:
+        """Check the files that a copy or a move creates in a folder."""
+        *sources, to = [word.text for word in arguments if word.text is not None and not word.text.startswith("-")]
+        for source in sources if os.path.isdir(cwd / to) else ():
+            self._files.check_changes(os.path.join(to, os.path.basename(source.rstrip("/"))), cwd)
+
+
+def _row(program: str, arguments: Sequence[Word]) -> tuple[str, Row, list[Word]] | None:
+    """The name of a program with its subcommand, its row, and the other arguments; None without a row."""
+    rows = PROJECTS.get(program)
+    if rows is None or any(word.text is None for word in arguments):
+        return None
+    before = FIRST.get(program, frozenset())
+    place = next((n for n, word in enumerate(arguments) if word.text not in before or word.pattern), len(arguments))
+    first = arguments[place].text if place < len(arguments) and arguments[place].pattern is None else None
+    rest = [*arguments[:place], *arguments[place + 1 :]]
+    if first is not None and first in rows:
+        return f"{program} {first}", rows[first], rest
+    if first is not None and _NAME.fullmatch(first):
+        if (row := rows.get(f"{first} *")) is not None and place + 1 < len(arguments):
+            second = arguments[place + 1]
+            if second.pattern is None and _NAME.fullmatch(second.text or ""):
+                return f"{program} {first} {second.text}", row, [*arguments[:place], *arguments[place + 2 :]]
+            return None
+        if (row := rows.get("*")) is not None:
+            return f"{program} {first}", row, rest
+    return (program, rows[""], list(arguments)) if "" in rows else None
+
+
+def confined_name(name: str, arguments: Sequence[Word]) -> str | None:
+    """What a rule names for a program that runs in a sandbox; None if it is not known which program runs."""
+    program = os.path.basename(name)
+    # A program in the folder is named with its path, because it is not what the name says elsewhere.
+    called = name if os.path.dirname(name) and not os.path.isabs(name) else program
+    if not _PATH_PROGRAM.fullmatch(called):
+        return None
+    words = [word.text if word.pattern is None else None for word in arguments]
+    if _INTERPRETERS.fullmatch(program):
+        if len(words) > 1 and words[0] == "-m" and words[1] is not None and _NAME.fullmatch(words[1]):
+            return f"{called} {words[0]} {words[1]}"
+        return called
+    rows = PROJECTS.get(program, {})
+    if program not in _WITH_SUBCOMMANDS and not any(key for key in rows if key):
+        return called
+    before = FIRST.get(program, frozenset())
+    place = next((n for n, word in enumerate(words) if word not in before), len(words))
+    first = words[place] if place < len(words) else ""
+    if first is None or (first and not _NAME.fullmatch(first)):
+        return called if "" in rows and first is not None else None
+    second = words[place + 1] if place + 1 < len(words) else None
+    if f"{first} *" in rows or (first, program) in (
+        ("run", "uv"),
+        ("run", "poetry"),
+        ("exec", "npm"),
+        ("exec", "pnpm"),
+    ):
+        return f"{called} {first} {second}" if second is not None and _NAME.fullmatch(second) else None
+    return f"{called} {first}" if first else called
