@@ -625,7 +625,7 @@ def trust(bench: Bench) -> None:
     from aster_sidecar.services import launch
     from aster_sidecar.services.process_tree import clean_environment
     from aster_sidecar.tools.base import Surroundings
-    from aster_sidecar.tools.commands.read_only import why_not
+    from aster_sidecar.tools.commands.program_scopes import judged
 
     scratch = Path(os.path.realpath(tempfile.mkdtemp(dir=bench.home)))
     folder, temporary, own = scratch / "folder", scratch / "tmp", scratch / "own"
@@ -636,17 +636,17 @@ def trust(bench: Bench) -> None:
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     env = clean_environment(os.environ)
     surroundings = Surroundings(folder, (own,))
-    why_not(LINES[0], folder, surroundings, env)  # imports the grammar
-    judged: dict[str, float] = {}
+    judged(LINES[0], folder, surroundings, env, None)  # imports the grammar
+    took: dict[str, float] = {}
     for line_ in LINES:
         times: list[float] = []
         for _ in range(bench.times(40)):
             began = time.perf_counter()
-            why_not(line_, folder, surroundings, env)
+            judged(line_, folder, surroundings, env, None)
             times.append((time.perf_counter() - began) * 1000)
-        judged[line_] = statistics.median(times)
-    bench.add("a command judged", "ms", statistics.median(judged.values()), None, 2.0, of=None)
-    bench.add("the slowest of these", "ms", max(judged.values()), None, 2.0, of=None)
+        took[line_] = statistics.median(times)
+    bench.add("a command judged", "ms", statistics.median(took.values()), None, 2.0, of=None)
+    bench.add("the slowest of these", "ms", max(took.values()), None, 2.0, of=None)
 
     async def run(argv: list[str], cwd: str, environ: dict[str, str]) -> None:
         program = await launch.start(argv, cwd=cwd, env=environ, marker="bench", stdin=False)

@@ -45,10 +45,14 @@ class PolicyCalls:
         Raises: AgentNotFound, and what `Approvals.answer` raises.
         """
         self._agents.find(body.agent_id)
+        await self._know_tools()
+        return await self._approvals.answer(body, who)
+
+    async def _know_tools(self) -> None:
+        """Find out what judging a call needs to know."""
         self._engine.look_for_tools()
         if (sandbox := self._toolkit.surroundings().sandbox) is not None:
             await sandbox.known()
-        return await self._approvals.answer(body, who)
 
     async def approvals(self, agent_id: str | None, session_id: str | None) -> list[wire.ApprovalInfo]:
         """The pending approvals, oldest first. Raises: AgentNotFound, SessionNotFound, StoreError."""
@@ -89,7 +93,7 @@ class PolicyCalls:
         """
         session_id = self._sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
         self._agents.require(body.agent_id, self._choices.work_dir(session_id))
-        self._engine.look_for_tools()
+        await self._know_tools()
         answer = self._toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1]
         source, _, rule_id = answer.decided_by.partition(":")
         return answer.model_copy(update={"rule": self._rules.find(rule_id)}) if source == "rule" else answer

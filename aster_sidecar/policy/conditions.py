@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -35,9 +36,9 @@ class Condition:
         isnt = "is not" if self.negated else "is"
         match self.test:
             case "equals":
-                return f"{self.argument} {isnt} {self.value!r}"
+                return f"{self.argument} {isnt} {json.dumps(self.value)}"
             case "one_of":
-                return f"{self.argument} {isnt} one of {', '.join(map(repr, self.value))}"
+                return f"{self.argument} {isnt} one of {', '.join(map(json.dumps, self.value))}"
             case "beneath":
                 return f"{self.argument} {isnt} in {self.value}"
             case "glob":

@@ -209,6 +209,17 @@ def decide(mode: Mode, rules: Iterable[Rule], call: ToolCall, assessment: Assess
     return Decision("ask", "mode:smart_approve", sentence(assessment.reason))
 
 
+def _too_wide(rule: Rule, assessment: Assessment) -> bool:
+    """Whether a call has riskier arguments than a person saw who allowed a directory, such as a file with secrets.
+
+    Only a rule for the exact target, or for every call, covers it.
+    """
+    if rule.kind in ("beneath", "glob"):
+        return assessment.remember is None
+    some = any(condition.test in ("beneath", "glob") for condition in rule.conditions)
+    return some and (assessment.guarded or bool(assessment.concerns))
+
+
 def _denies_programs(rule: Rule) -> bool:
     return rule.decision == "deny" and rule.kind == "program"
 
@@ -217,11 +228,7 @@ def _allowing(rules: Iterable[Rule], targets: Iterable[str], assessment: Assessm
     """The decision to allow a call by one rule, or by several rules for the programs that it needs."""
     covering: dict[str, Rule] = {}
     for rule in rules:
-        # An allow rule for a directory does not cover a call with riskier arguments than the person saw when allowing
-        # it (a file that holds secrets): only a rule for the exact target, or for every call, does.
-        if all(reaches(rule, target) for target in targets) and (
-            rule.kind not in ("beneath", "glob") or assessment.remember is not None
-        ):
+        if all(reaches(rule, target) for target in targets) and not _too_wide(rule, assessment):
             return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
         if rule.kind == "program":
             for need in assessment.needs:
@@ -263,11 +270,11 @@ def _covered(rule: Rule) -> str:
         return f"{tool} for what matches {value}"
     if rule.kind == "program":
         folder, names = programs.programs_of(rule.value)
-        listed = " and ".join(_quoted(f"{name} …") for name in names)
+        listed = programs.described(names, _quoted)
         return f"{listed} in {_on_one_line(folder) if folder is not None else 'every folder'}"
-    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", rule.value, re.DOTALL)
+    placed = re.fullmatch(r"(with network, )?in ([^\n]+):\n(.+)", rule.value, re.DOTALL)
     if placed is not None:
-        return f"{_quoted(placed[2])} in {_on_one_line(placed[1])}"
+        return f"{_quoted(placed[3])} in {_on_one_line(placed[2])}{' with network' if placed[1] else ''}"
     return f"{_quoted(rule.value)} in every folder" if rule.tool == "run_command" else f"{tool} for {value}"
 
 

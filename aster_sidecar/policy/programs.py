@@ -1,18 +1,20 @@
 """Rules for programs of command lines, such as `npm test` in a folder. Pure functions without I/O.
 
 The value of such a rule is `in FOLDER:` and one line for each program with its subcommand. A rule that denies may
-leave out the folder, and then holds in every folder.
+leave out the folder, and then holds in every folder. A name may end with `(with network)`: then the program may also
+have the network in its sandbox.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aster_sidecar.policy.conditions import beneath
 
+NETWORK = " (with network)"
 _PLACED = re.compile(r"in ([^\n]+):\n(.+)", re.DOTALL)
 
 
@@ -42,10 +44,20 @@ def value_of(folder: str, names: Sequence[str]) -> str:
     return f"in {folder}:\n" + "\n".join(names)
 
 
+def described(names: Sequence[str], quoted: Callable[[str], str]) -> str:
+    """The names of a rule in a sentence; `quoted` puts a name in quotes."""
+    parts = [
+        quoted(f"{name.removesuffix(NETWORK)} …") + (" with network" if name.endswith(NETWORK) else "")
+        for name in names
+    ]
+    return " and ".join(parts)
+
+
 def allows(value: str, needed: str) -> bool:
     """Whether a rule's value covers one program that a call needs, which is a value with one name."""
     rule, call = programs_of(value), programs_of(needed)
-    return rule.folder == call.folder and call.names[0] in rule.names
+    name = call.names[0]
+    return rule.folder == call.folder and (name in rule.names or name + NETWORK in rule.names)
 
 
 def denies(value: str, run: Run) -> bool:
@@ -56,7 +68,7 @@ def denies(value: str, run: Run) -> bool:
     rule = programs_of(value)
     if rule.folder is not None and run.folder is not None and not beneath(rule.folder, run.folder):
         return False
-    return any(_named(name.split(), run.words) for name in rule.names)
+    return any(_named(name.removesuffix(NETWORK).split(), run.words) for name in rule.names)
 
 
 def _named(name: Sequence[str], words: Sequence[str]) -> bool:

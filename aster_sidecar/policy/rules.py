@@ -261,7 +261,7 @@ class Rules:
 
 def relocated(target: str, old: str, new: str) -> str:
     """A rule's value (a path, or a command and its directory) with the directory `old` replaced by `new`."""
-    for head in ("", "in "):
+    for head in ("", "in ", "with network, in "):
         rest = target.removeprefix(head + old)
         if rest != target and rest[:1] in ("", "/", "\\", ":"):
             return head + new + rest

@@ -8,17 +8,19 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from aster_sidecar.sandbox.sandbox import Prepared, Sandbox, State
-from aster_sidecar.sandbox.spec import NoSandbox, Spec
+from aster_sidecar.sandbox.spec import Network, NoSandbox, Spec
 from aster_sidecar.text.safe_text import shown
 
 Setting = Literal["off", "auto", "required"]
 SAID_CHARS = 16 * 1024
 """How much of the end of a command's output is searched for what the sandbox refused."""
 
+NO_NETWORK = "there is no network in the sandbox"
 _NO_QUOTES = str.maketrans("“”", "''")
 """So that an agent's words can't pretend to end before they do."""
 _NO_NETWORK = re.compile(
@@ -32,12 +34,16 @@ _NOT_ALLOWED = re.compile(r"operation not permitted|permission denied|\bEPERM\b|
 
 
 class Confinement(NamedTuple):
-    """What confines a command: the level of its sandbox, or "none", and sentences about it for people."""
+    """What confines a command: the level of its sandbox, or "none", and sentences about it for people.
+
+    `network`: what it can reach in the sandbox.
+    """
 
     level: Literal["full", "partial", "none"]
     words: tuple[str, ...] = ()
     asked_out: bool = False
     """Whether the model asked to run it without the sandbox that there is: a person has to be asked."""
+    network: Network = "none"
 
 
 class CommandSandbox:
@@ -59,8 +65,10 @@ class CommandSandbox:
         if self.setting != "off":
             self.state = await self._sandbox.state()
 
-    def confinement(self, outside: bool, why: str | None) -> Confinement:
+    def confinement(self, outside: bool, network: Network, why: str | None) -> Confinement:
         """What would confine a command. `outside`: the model asked for no sandbox, because of `why`.
+
+        `network`: what it asked to reach, because of `why`.
 
         Raises: NoSandbox when a sandbox is required and the command would not be in one.
         """
@@ -74,17 +82,20 @@ class CommandSandbox:
             raise NoSandbox(f"commands run only in a sandbox (sandbox = required): {told}")
         if level == "none":
             return Confinement("none", (f"There is no sandbox here: {lacking}.",))
+        if (outside or network == "all") and (not why or not why.strip()):
+            needs = "has to run outside the sandbox" if outside else "needs the network"
+            raise NoSandbox(f'say in "why" why the command {needs}')
+        given = f"The agent says why: “{shown(why or '').translate(_NO_QUOTES)}”."
         if outside:
-            if not why or not why.strip():
-                raise NoSandbox('say in "why" why the command has to run outside the sandbox')
-            return Confinement(
-                "none",
-                (f"It would run outside the sandbox. The agent says why: “{shown(why).translate(_NO_QUOTES)}”.",),
-                True,
-            )
+            return Confinement("none", (f"It would run outside the sandbox. {given}",), True)
         words = ["It runs in a sandbox: it can change only the work folder, and it has no network."]
+        if network == "all":
+            words = [
+                "It runs in a sandbox: it can change only the work folder. It can use the network, so it can send what"
+                f" it can read. {given}"
+            ]
         words += [f"The sandbox does not hold in all points: {lacking}."] if level == "partial" else []
-        return Confinement(level, tuple(words))
+        return Confinement(level, tuple(words), network=network)
 
     async def prepare(
         self,
@@ -96,13 +107,14 @@ class CommandSandbox:
         session_id: str,
         protected: tuple[Path, ...],
         denied: Iterable[str],
+        network: Network,
     ) -> Prepared:
         """How to start `argv` in the sandbox. `denied`: places that rules deny.
 
         Raises: NoSandbox when this folder can't be in one; OSError.
         """
         spec = await asyncio.to_thread(self._spec, folder, cwd, session_id, protected, denied)
-        return await self._sandbox.prepare(spec, argv, env)
+        return await self._sandbox.prepare(replace(spec, network=network), argv, env)
 
     def _spec(
         self, folder: Path, cwd: Path, session_id: str, protected: tuple[Path, ...], denied: Iterable[str]
@@ -124,13 +136,13 @@ class CommandSandbox:
             shutil.rmtree(self._temporary)
 
 
-def refused(code: int | None, output: str) -> str | None:
+def refused(code: int | None, output: str, network: Network) -> str | None:
     """What the sandbox has probably refused a command, going by its output, in a sentence; None when it has not."""
     said = output[-SAID_CHARS:]
     if code in (0, None):
         return None
-    if _NO_NETWORK.search(said):
-        return "there is no network in the sandbox"
+    if network == "none" and _NO_NETWORK.search(said):
+        return NO_NETWORK
     if _READ_ONLY.search(said):
         return "in the sandbox, only the work folder can be written, and not the files in it that other programs run"
     if _NOT_ALLOWED.search(said):

@@ -27,6 +27,8 @@ from aster_sidecar.tools.mcp.servers import Missing
 
 SHOWN_CHARS = 256 * 1024
 """How much of a call is shown to the user."""
+_WHOLE_TEXTS = {("run_command", "command"), ("fetch_url", "url")}
+"""Arguments with a syntax of their own, of which a pattern would cover more than it seems to."""
 
 
 class Toolkit:
@@ -206,10 +208,10 @@ class Toolkit:
         if name not in known and known and not schema.get("additionalProperties"):
             raise RuleInvalid(f"{asked.tool} has no argument {name!r}", hint=f"its arguments are: {', '.join(known)}")
         whole = one.test in ("equals", "one_of") and not one.negated
-        if (asked.tool, asked.decision, name) == ("run_command", "allow", "command") and not whole:
+        if asked.decision == "allow" and (asked.tool, name) in _WHOLE_TEXTS and not whole:
             raise RuleInvalid(
-                "a rule can't allow commands by a part of their text: the rest could do anything",
-                hint="use kind program, or the tests equals and one_of",
+                f"a rule can't allow calls by a part of {name}: the rest could do anything",
+                hint="use kind program for commands and glob for origins, or the tests equals and one_of",
             )
         if one.test == "beneath" and isinstance(one.value, str):
             return one.model_copy(

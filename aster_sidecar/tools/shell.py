@@ -14,11 +14,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.policy.permissions import Assessment, Scope, sentences
-from aster_sidecar.policy.programs import programs_of, value_of
-from aster_sidecar.sandbox.commands import Confinement, refused
+from aster_sidecar.policy.programs import NETWORK, described, programs_of, value_of
+from aster_sidecar.sandbox.commands import NO_NETWORK, Confinement, refused
 from aster_sidecar.sandbox.run_later import Left
 from aster_sidecar.sandbox.sandbox import Prepared
-from aster_sidecar.sandbox.spec import NoSandbox
+from aster_sidecar.sandbox.spec import Network, NoSandbox
 from aster_sidecar.services.launch import start, start_shell
 from aster_sidecar.services.process_tree import clean_environment, path_known
 from aster_sidecar.text.safe_text import brief, counted, meant, quoted, shown, visible
@@ -47,10 +47,15 @@ class RunCommand(BaseModel):
     timeout_s: float = Field(
         default=120, gt=0, le=3600, description="Seconds until it and all that it started are ended."
     )
+    network: Literal["all"] | None = Field(
+        default=None, description="In a sandbox there is no network; all asks a person to run it with network."
+    )
     sandbox: Literal["none"] | None = Field(
         default=None, description="Only after a result with sandbox_denied: none asks a person to run it without one."
     )
-    why: Text | None = Field(default=None, max_length=500, description="With sandbox none: why it is needed, briefly.")
+    why: Text | None = Field(
+        default=None, max_length=500, description="With sandbox none or network all: why it is needed, briefly."
+    )
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -76,7 +81,8 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     open_to_tools = place.inside and place.forbidden is None and other is None and not confined.asked_out
     does = Judged("")
     if open_to_tools:
-        does = judged(arguments.command, cwd, surroundings, env, confined=confined.level == "full")
+        sandbox = confined.network if confined.level == "full" else None
+        does = judged(arguments.command, cwd, surroundings, env, sandbox)
     reads, unsafe = does.why_not is None, does.why_not
     named = named_programs.found(arguments.command, shown(cwd), env.get("HOME", "~"))
     reasons = concerns
@@ -87,8 +93,12 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         reasons = [*able, *confined.words, *concerns]
         reasons += [unsafe] if unsafe and unsafe != unsure else []
     # It does not begin like a path, so that no rule for a directory covers it.
-    target = f"in {shown(cwd)}:\n{arguments.command}"
-    words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
+    target = here = f"in {shown(cwd)}:\n{arguments.command}"
+    network = confined.network == "all"
+    with_network = " with network" if network else ""
+    if network:  # a rule for the same command without network does not cover it
+        target = f"with network, {here}"
+    words = f"exactly this command in {shown(cwd)}{with_network}: {visible(arguments.command, newlines=False)}"
     exactly = Scope("exact", target, words, "exact")
     scopes = _scopes(exactly, unsure, does.needs, shown(cwd), confined)
     if not scopes and not reads:
@@ -103,7 +113,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     return Assessment(
         risk="low" if reads else "high",
         target=target,
-        summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
+        summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}{with_network}",
         display=f"in {shown(cwd)}:\n{visible(arguments.command)}{shell_scripts.described(files, contents)}",
         reason=sentences(reasons),
         remember=None if unsure else exactly,
@@ -120,11 +130,13 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
             "scripts": {name: one.mark for name, one in contents.items()},
             "path": env["PATH"],
         }
-        | ({"sandbox": confined.level} if confined.words else {}),
+        | ({"sandbox": confined.level} if confined.words else {})
+        | ({"network": confined.network} if network else {}),
         forbidden=place.forbidden,
         always_asked=other is not None or confined.asked_out,
+        guarded=network,
         sandbox=confined.level,
-        names=(arguments.command, str(cwd)),
+        names=(arguments.command, str(cwd), *((here,) if network else ())),
         concerns=tuple(concerns),
         effects=tuple(f"It runs {shown(name)}." for name in files),
     )
@@ -140,7 +152,7 @@ def _scopes(
     if any(rule.folder != folder for rule in rules):  # a rule is for one folder
         return () if unsure else (exactly,)
     names = [rule.names[0] for rule in rules]
-    listed = " and ".join(quoted(f"{name} …") for name in names)
+    listed = described(names, quoted)
     holds = ", as long as the sandbox holds" if confined.level == "full" else ""
     words = f"{listed} in {folder} with other arguments too{holds}"
     return (exactly, Scope("program", value_of(folder, names), words, "program"))
@@ -151,7 +163,7 @@ def _confinement(arguments: RunCommand, surroundings: Surroundings) -> Confineme
     if surroundings.sandbox is None:
         return Confinement("none")
     try:
-        return surroundings.sandbox.confinement(arguments.sandbox == "none", arguments.why)
+        return surroundings.sandbox.confinement(arguments.sandbox == "none", arguments.network or "none", arguments.why)
     except NoSandbox as error:
         raise ToolError(str(error)) from error
 
@@ -210,7 +222,7 @@ def _program_value(asked: RuleTarget, surroundings: Surroundings) -> str:
         raise ToolError("say in which folder the program may run: 'in FOLDER:', a new line, and the program")
     names = [" ".join(line.split()) for line in (placed[2] if placed is not None else asked.value).split("\n")]
     for name in names:
-        if re.fullmatch(r"[\w.@:+/-]+( [\w.@:+/-]+)*", name) is None:
+        if re.fullmatch(r"[\w.@:+/-]+( [\w.@:+/-]+)*", name.removesuffix(NETWORK)) is None:
             raise ToolError(f"{quoted(shown(name))} is no program with a subcommand, such as `npm test`")
     if placed is None:
         return "\n".join(names)
@@ -286,7 +298,8 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
     code = ended.code
     denied, left = None, Left((), True)
     if prepared is not None:
-        denied, left = refused(code, f"{ended.stdout}\n{ended.stderr}"), await prepared.left()
+        network: Network = assessment.binding.get("network", "none")
+        denied, left = refused(code, f"{ended.stdout}\n{ended.stderr}", network), await prepared.left()
     value = {
         "exit_code": code if code is not None and code >= 0 else None,
         "signal": signal.Signals(-code).name if code is not None and code < 0 else None,
@@ -297,11 +310,17 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         "note": "; ".join(filter(None, (_note(arguments.timeout_s, ended, touched), _left_behind(left)))),
     }
     if prepared is not None:
-        value |= {"sandbox": assessment.sandbox, "sandbox_denied": denied and f"{denied}; {_WAY_OUT}"}
+        value |= {
+            "sandbox": assessment.sandbox,
+            "sandbox_denied": denied and f"{denied}; {_WAYS_OUT[denied == NO_NETWORK]}",
+        }
     return Outcome(value, truncated=ended.truncated)
 
 
-_WAY_OUT = 'if the command needs it, call again with sandbox "none" and say why: a person is asked'
+_WAYS_OUT = {
+    True: 'if the command needs it, call again with network "all" and say why: a person is asked',
+    False: 'if the command needs it, call again with sandbox "none" and say why: a person is asked',
+}
 
 
 async def _prepared(
@@ -318,6 +337,7 @@ async def _prepared(
         cwd=Path(assessment.binding["cwd"]),
         session_id=ctx.session_id,
         protected=ctx.surroundings.protected,
+        network=assessment.binding.get("network", "none"),
         denied=places_of(rule for tool in READING_TOOLS for rule in ctx.surroundings.denials(tool)),
     )
 

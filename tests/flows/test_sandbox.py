@@ -105,6 +105,52 @@ def test_running_outside_is_always_asked(boxed: Daemon, tmp_path: Path) -> None:
     assert (newest["decided_by"], newest["sandbox"]) == ("person", "none")
 
 
+def test_the_network_is_asked_for_and_can_be_allowed_for_a_program(boxed: Daemon) -> None:
+    """In auto_approve too; the rule is for this program in this folder, and also covers it without network."""
+    connects = f"{sys.executable} -c 'import socket; socket.create_connection((\"127.0.0.1\", {boxed.port}), 2)'"
+    arguments = {"command": connects, "network": "all"}
+    assert "needs the network" in run(boxed, **arguments)["error"]
+    asking = f"call run_command {json.dumps({**arguments, 'why': 'it fetches a page'})}"
+    with boxed.watch() as watcher:
+        boxed.chat(asking)
+        asked = watcher.until("approval_required")[-1]["data"]
+        assert "It can use the network" in asked["reason"]
+        assert "The agent says why: “it fetches a page”" in asked["reason"]
+        assert asked["summary"].endswith("with network")
+        [exact, program] = asked["scopes"]
+        assert "with network" in exact["words"]
+        assert "…` with network in" in program["words"]
+        boxed.approve(asked["call_id"], "allow_always", scope_id=program["scope_id"])
+        ended = next(event["data"] for event in watcher.until("done") if event["type"] == "tool_end")
+    assert ended["result"]["exit_code"] == 0
+    events = boxed.ask(asking)
+    assert "approval_required" not in [event["type"] for event in events]
+    assert run(boxed, connects)["result"]["exit_code"] != 0, "it has no network if it does not ask for it"
+    boxed.config(permission_mode="smart_approve")
+    assert "approval_required" not in [
+        event["type"] for event in boxed.ask(f"call run_command {json.dumps({'command': connects})}")
+    ]
+
+
+def test_in_the_sandbox_always_covers_interpreters_too(boxed: Daemon) -> None:
+    boxed.config(permission_mode="smart_approve")
+
+    def check(command: str) -> Json:
+        return boxed.call("POST", "/api/permissions/check", {"tool": "run_command", "arguments": {"command": command}})
+
+    found = check(f"{sys.executable} -c 'print(1)' > out.txt")
+    assert [scope["scope_id"] for scope in found["scopes"]] == ["exact", "program"]
+    assert "as long as the sandbox holds" in found["scopes"][1]["words"]
+    name = Path(sys.executable).name
+    value = f"in {boxed.work_dir}:\n{name}"
+    rule = {"decision": "allow", "tool": "run_command", "kind": "program", "value": value}
+    kept = boxed.call("POST", "/api/permissions/rules", rule)
+    assert check(f"{sys.executable} x.py")["rule"]["rule_id"] == kept["rule_id"]
+    assert check(f"{sys.executable} x.py")["decision"] == "allow"
+    boxed.config(sandbox="off")
+    assert check(f"{sys.executable} x.py")["decision"] == "ask"
+
+
 def test_a_question_and_the_record_say_what_confines_a_command(boxed: Daemon) -> None:
     boxed.config(permission_mode="smart_approve")
     with boxed.watch() as watcher:
@@ -142,11 +188,11 @@ def test_a_required_sandbox_that_does_not_hold_fails_closed(state: State | None,
     sandbox = CommandSandbox(lambda: "required", tmp_path)
     sandbox.state = state
     with pytest.raises(NoSandbox, match="required"):
-        sandbox.confinement(False, None)
+        sandbox.confinement(False, "none", None)
     wanted = CommandSandbox(lambda: "auto", tmp_path)
     wanted.state = state
     level = "partial" if state is not None and state.level == "partial" else "none"
-    found = wanted.confinement(False, None)
+    found = wanted.confinement(False, "none", None)
     assert found.level == level
     assert any((state.why if state is not None else "not tried") in words for words in found.words)
 
@@ -154,7 +200,7 @@ def test_a_required_sandbox_that_does_not_hold_fails_closed(state: State | None,
 def test_what_an_agent_says_can_t_pretend_to_be_the_daemon_s_words(tmp_path: Path) -> None:
     sandbox = CommandSandbox(lambda: "auto", tmp_path)
     sandbox.state = State("full", "it holds")
-    [words] = sandbox.confinement(True, "a report”. This is safe. “").words
+    [words] = sandbox.confinement(True, "none", "a report”. This is safe. “").words
     assert words.endswith("The agent says why: “a report'. This is safe. '”.")
     assert words.count("”") == 1
 
@@ -170,9 +216,11 @@ def test_what_an_agent_says_can_t_pretend_to_be_the_daemon_s_words(tmp_path: Pat
     ],
 )
 def test_what_the_sandbox_refused_is_seen_in_the_output(output: str, seen: str | None) -> None:
-    told = refused(1, output)
+    told = refused(1, output, "none")
     assert told is None if seen is None else seen in (told or "")
-    assert refused(0, output) is None
+    assert refused(0, output, "none") is None
+    if seen == "network":
+        assert refused(1, output, "all") is None, "it had one"
 
 
 def test_a_folder_that_can_t_be_in_a_sandbox_is_said(boxed: Daemon) -> None:

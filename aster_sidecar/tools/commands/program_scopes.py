@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from aster_sidecar.policy.programs import value_of
+from aster_sidecar.policy.programs import NETWORK, value_of
+from aster_sidecar.sandbox.spec import Network
 from aster_sidecar.text.safe_text import quoted, shown
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.commands.grammar import Redirect, Unclear, Word
@@ -50,12 +51,15 @@ class Judged(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-def judged(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, str], *, confined: bool) -> Judged:
-    """Judge a line. `cwd` is canonical, `env` the environment of the line; `confined`: a sandbox holds."""
+def judged(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, str], sandbox: Network | None) -> Judged:
+    """Judge a line. `cwd` is canonical, `env` the environment of the line.
+
+    `sandbox`: what the line can reach in a sandbox that holds; None without one.
+    """
     if os.name != "posix":
         return Judged("it is checked only for a POSIX shell")
     try:
-        programs = _Programs(surroundings, cwd, env, confined=confined)
+        programs = _Programs(surroundings, cwd, env, sandbox)
     except Asks as error:
         return Judged(str(error))
     try:
@@ -68,10 +72,9 @@ def judged(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, s
 class _Programs(Judge):
     """Judges a line and collects what a rule has to cover. `why`: the first reason why it may do more than read."""
 
-    def __init__(
-        self, surroundings: Surroundings, cwd: Path, env: Mapping[str, str], *, confined: bool = False
-    ) -> None:
-        super().__init__(surroundings, cwd, env, confined=confined)
+    def __init__(self, surroundings: Surroundings, cwd: Path, env: Mapping[str, str], sandbox: Network | None) -> None:
+        super().__init__(surroundings, cwd, env, confined=sandbox == "none")
+        self._sandbox = sandbox
         self.why: str | None = None
         self.needs: dict[str, None] = {}
 
@@ -83,7 +86,7 @@ class _Programs(Judge):
             super()._assigned(name, value)
         except Asks as reason:
             plain = value.text is not None and value.pattern is None and _PLAIN_VALUE.fullmatch(value.text)
-            if not self._confined and not (plain and name in VARIABLES):
+            if self._sandbox is None and not (plain and name in VARIABLES):
                 raise
             self._more(reason)
 
@@ -92,7 +95,7 @@ class _Programs(Judge):
             super()._redirect(redirect, places)
         except Asks as reason:
             # Without a sandbox, what is written could be code that the program then runs.
-            if not self._confined or redirect.to.text is None or redirect.to.pattern is not None:
+            if self._sandbox is None or redirect.to.text is None or redirect.to.pattern is not None:
                 raise
             for place in places:
                 self._files.check_changes(redirect.to.text, place)
@@ -102,12 +105,14 @@ class _Programs(Judge):
         if (scope := self._scope(name, arguments, places)) is None:
             raise reason
         self._more(reason)
+        if self._sandbox == "all":
+            scope += NETWORK
         self.needs |= dict.fromkeys(value_of(shown(place), [scope]) for place in places)
 
     def _scope(self, name: str, arguments: Sequence[Word], places: frozenset[Path]) -> str | None:
         """What a rule names that covers this program with these arguments; None if there is no such rule."""
         program = os.path.basename(name)
-        if self._confined and program not in _ALWAYS_BY_ROW:
+        if self._sandbox is not None and program not in _ALWAYS_BY_ROW:
             return confined_name(name, arguments)
         if not self._is_installed(name):
             return None

@@ -33,9 +33,11 @@ class FetchUrl(BaseModel):
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     """The origin, or pattern of origins, that a rule for addresses covers. Raises: ToolError."""
     if asked.kind == "glob":
-        if re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:[0-9]+)?", asked.value) is None:
+        found = re.fullmatch(r"(https?)://[a-z0-9.*-]+(:[0-9]+)?/?", asked.value.lower())
+        if found is None:
             raise ToolError("a pattern of origins is a scheme and a host, such as https://*.example.com")
-        return asked.value.lower()
+        port = "" if found[2] else ":443" if found[1] == "https" else ":80"  # as in `Target.origin`
+        return asked.value.lower().rstrip("/") + port
     target = parse(asked.value)
     if asked.kind != "exact" or target.path not in ("", "/"):
         raise ToolError(f"a rule for fetch_url is exact and names an origin, such as {target.origin}, without a path")

@@ -132,4 +132,4 @@ def why_not(case: Case, base: Path, surroundings: Surroundings) -> str | None:
     """Why a person is asked; None if the line runs unasked."""
     env = {"PATH": str(base / "bin"), "HOME": str(base / "home"), **case.env}
     line = case.line.replace("BASE", str(base))
-    return judged(line, surroundings.work_dir, surroundings, env, confined=False).why_not
+    return judged(line, surroundings.work_dir, surroundings, env, None).why_not

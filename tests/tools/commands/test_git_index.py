@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.tools.base import Surroundings
-from aster_sidecar.tools.commands import read_only
+from aster_sidecar.tools.commands.program_scopes import judged
 from tests.tools.commands.cases import build
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="cmd.exe runs lines there, and every line asks")
@@ -30,7 +30,7 @@ def _git(base: Path, *words: str) -> None:
 
 def _why_not(base: Path, line: str) -> str | None:
     env = {"PATH": str(base / "bin"), "HOME": str(base / "home")}
-    return read_only.why_not(line, base / "work", Surroundings(base / "work"), env)
+    return judged(line, base / "work", Surroundings(base / "work"), env, None).why_not
 
 
 @pytest.mark.parametrize("version", ["2", "4"])

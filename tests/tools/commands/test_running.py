@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aster_sidecar.tools.base import Surroundings
-from aster_sidecar.tools.commands import git, read_only
+from aster_sidecar.tools.commands import git
 from aster_sidecar.tools.commands.grammar import parsed, simple_commands
+from aster_sidecar.tools.commands.program_scopes import judged
 from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, Row
 from tests.tools.commands.all_lines import CASES
 from tests.tools.commands.cases import Case, build, place
@@ -44,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _judged(line: str, base: Path, surroundings: Surroundings) -> str | None:
     env = {"PATH": os.environ["PATH"], "HOME": str(base / "home")}
-    return read_only.why_not(line, surroundings.work_dir, surroundings, env)
+    return judged(line, surroundings.work_dir, surroundings, env, None).why_not
 
 
 def _check(line: str, base: Path) -> None:

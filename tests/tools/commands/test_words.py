@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from aster_sidecar.tools.base import Surroundings
-from aster_sidecar.tools.commands import read_only
 from aster_sidecar.tools.commands.grammar import (
     Command,
     Joined,
@@ -25,6 +24,7 @@ from aster_sidecar.tools.commands.grammar import (
     simple_commands,
 )
 from aster_sidecar.tools.commands.operands import Files
+from aster_sidecar.tools.commands.program_scopes import judged
 from tests.tools.commands.line_grammar import lines
 from tests.tools.commands.recording import Recorder, shells
 
@@ -128,7 +128,7 @@ def readers(base: Path) -> Recorder:
 def test_what_is_judged_to_read_gets_only_files_of_the_folder(line: str, base: Path, readers: Recorder) -> None:
     work = base / "work"
     env = {"PATH": str(readers.programs), "HOME": str(base / "home")}
-    if read_only.why_not(line, work, Surroundings(work), env) is not None:
+    if judged(line, work, Surroundings(work), env, None).why_not is not None:
         return
     before = _entries(work)
     for shell in SHELLS:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from aster_sidecar.tools.base import Surroundings
-from aster_sidecar.tools.commands import read_only
+from aster_sidecar.tools.commands.program_scopes import judged
 from tests.tools.commands.cases import build
 from tests.tools.commands.ordinary_lines import ORDINARY
 
@@ -24,7 +24,7 @@ def _took_ms(line: str, surroundings: Surroundings, env: dict[str, str]) -> floa
     found: list[float] = []
     for _ in range(_TIMES):
         began = time.perf_counter()
-        read_only.why_not(line, surroundings.work_dir, surroundings, env)
+        judged(line, surroundings.work_dir, surroundings, env, None)
         found.append((time.perf_counter() - began) * 1000)
     return statistics.median(found)
 
@@ -36,7 +36,7 @@ def main() -> None:
         work = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else base / "work"
         surroundings = Surroundings(work, (base / "daemon",))
         env = {"PATH": str(base / "bin"), "HOME": str(base / "home")}
-        read_only.why_not("ls", work, surroundings, env)  # loads the parser
+        judged("ls", work, surroundings, env, None)  # loads the parser
         lines = [case.line.replace("BASE/work", str(work)) for case in ORDINARY]
         took = sorted((_took_ms(line, surroundings, env), line) for line in lines)
     print(f"{len(took)} lines: median {statistics.median(one for one, _ in took):.2f} ms")
