@@ -44,6 +44,7 @@ export class Approvals {
       display,
       preview: preview ?? null,
       remember: data.remember ?? null,
+      scopes: data.scopes ?? [],
       requested_at: time,
       expires_at: data.expires_at ?? null,
     };

@@ -26,6 +26,7 @@ test("an answer from another client closes the question here, and says whose it 
   const state = await asked(client, store, "write a.txt");
   const [question] = state.approvals;
   expect(question).toMatchObject({ name: "write_file", risk: "medium", arguments: { path: "a.txt" } });
+  expect(question?.scopes?.map(({ scope_id }) => scope_id)).toEqual(["exact", "work_folder"]);
   const session_id = question?.session_id ?? "";
 
   const call_id = question?.call_id ?? "";
