@@ -3,6 +3,7 @@
 import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { Always, type AlwaysDecision, type Covered } from "./Always.js";
 import { announce } from "./announce.js";
 import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
@@ -13,12 +14,10 @@ import { Display, Plain, visible, visibleText } from "./Plain.js";
 import { said } from "./problems.js";
 import { exactly, pretty } from "./words.js";
 
-type Decision = "allow" | "deny" | "allow_always" | "deny_always";
-
-type Always = "allow_always" | "deny_always";
+type Decision = "allow" | "deny" | AlwaysDecision;
 
 /** No key decides permanently: “always allow” and “always deny” need a second key to confirm them. */
-const KEYS: Record<string, "allow" | "deny" | Always | "note" | "edit"> = {
+const KEYS: Record<string, "allow" | "deny" | AlwaysDecision | "note" | "edit"> = {
   a: "allow",
   d: "deny",
   l: "allow_always",
@@ -62,7 +61,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   const [note, setNote] = useState(() => begun(call_id).note);
   const [edited, setEdited] = useState(() => begun(call_id).edited);
   /** The “always” answer that waits for confirmation. */
-  const [always, setAlways] = useState<Always | null>(null);
+  const [always, setAlways] = useState<AlwaysDecision | null>(null);
   /** What the edited arguments would do, and the text that this preview belongs to. */
   const [preview, setPreview] = useState<{ text: string; answer: CheckAnswer } | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
@@ -70,7 +69,6 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   const card = useRef<HTMLElement>(null);
   const noteBox = useRef<HTMLTextAreaElement>(null);
   const editBox = useRef<HTMLTextAreaElement>(null);
-  const sure = useRef<HTMLButtonElement>(null);
   const id = useId();
 
   useEffect(() => {
@@ -81,9 +79,6 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   useEffect(() => {
     keepBegun(call_id, { note, edited });
   }, [call_id, note, edited]);
-  useEffect(() => {
-    if (always !== null) sure.current?.focus();
-  }, [always]);
 
   useEffect(() => {
     if (edited === null) {
@@ -106,10 +101,17 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       clearTimeout(later);
     };
   }, [edited, name, agent_id, session_id]);
-  const { risk, reason, summary, display, remember, preview: change } = preview?.answer ?? question;
+  const shownCall = preview?.answer ?? question;
+  const { risk, reason, summary, display, preview: change } = shownCall;
+  const scopes = shownCall.scopes ?? [];
+  /** What “always allow” covers, unless there is a choice. */
+  const covered = scopes[0]?.words ?? shownCall.remember;
+  /** A denial is about the call as the agent made it. */
+  const about = always === "deny_always" ? question : shownCall;
+  const confirming = always === "allow_always" && covered === null ? null : always;
   const [shown, drawn] = withDiff(display, change);
 
-  async function answer(decision: Decision): Promise<void> {
+  async function answer(decision: Decision, rule?: Covered): Promise<void> {
     if (answering !== null) return;
     let changed: Record<string, unknown> | undefined;
     if (edited !== null && decision.startsWith("allow")) {
@@ -124,10 +126,19 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     setAnswering(decision);
     setProblem(null);
     try {
+      if (decision === "allow_always" && changed && preview?.text !== edited) {
+        // What the rule would cover has not been shown for these arguments.
+        const checked = await store.client.check({ tool: name, arguments: changed, agent_id, session_id });
+        setPreview({ text: edited ?? "", answer: checked });
+        setProblem({ message: texts.approval.notShown, hint: texts.approval.lookAgain });
+        setAnswering(null);
+        return;
+      }
       await store.approve({
         agent_id,
         call_id,
         decision,
+        ...rule,
         ...(note && { note }),
         ...(changed && { arguments: changed }),
         ...(changed && preview?.text === edited && { confirm: preview.answer.confirm }),
@@ -156,14 +167,14 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     }
   }
 
-  function act(what: "allow" | "deny" | Always | "note" | "edit"): void {
+  function act(what: "allow" | "deny" | AlwaysDecision | "note" | "edit"): void {
     if (what === "note" || what === "edit") open(what);
-    else if (what === "deny_always" || (what === "allow_always" && remember !== null)) setAlways(what);
+    else if (what === "deny_always" || (what === "allow_always" && covered !== null)) setAlways(what);
     else if (what !== "allow_always") void answer(what);
   }
 
   function pressed(event: KeyboardEvent): void {
-    const typing = event.target instanceof HTMLTextAreaElement;
+    const typing = (event.target as Element).matches("input, select, textarea");
     if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();
@@ -264,14 +275,14 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           {texts.approval.deny} <kbd>d</kbd>
         </button>
         <span className="approval-gap" />
-        {remember !== null && (
+        {covered !== null && (
           <button
             type="button"
             className="quiet-button"
             disabled={busy}
             aria-keyshortcuts="l"
             title={texts.approval.alwaysAllowTitle}
-            aria-expanded={always === "allow_always"}
+            aria-expanded={confirming === "allow_always"}
             onClick={() => act("allow_always")}
           >
             {texts.approval.alwaysAllow} <kbd>l</kbd>
@@ -283,7 +294,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           disabled={busy}
           aria-keyshortcuts="x"
           title={texts.approval.alwaysDenyTitle}
-          aria-expanded={always === "deny_always"}
+          aria-expanded={confirming === "deny_always"}
           onClick={() => act("deny_always")}
         >
           {texts.approval.alwaysDeny} <kbd>x</kbd>
@@ -309,30 +320,26 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           {texts.shared.edit} <kbd>e</kbd>
         </button>
       </div>
-      {always !== null && (
-        <div className="approval-always" role="group" aria-label={texts.approval.confirm[always]}>
-          <p>
-            {remember === null ? texts.approval.exactly : visible(remember)}
-            <span className="quiet">{texts.approval.ruleHint}</span>
-          </p>
-          <button ref={sure} type="button" className="primary" disabled={busy} onClick={() => void answer(always)}>
-            {texts.approval.confirm[always]}
-          </button>
-          <button
-            type="button"
-            onClick={() => {
-              setAlways(null);
-              card.current?.focus();
-            }}
-          >
-            {texts.shared.cancel}
-          </button>
-        </div>
+      {confirming !== null && (
+        <Always
+          key={confirming}
+          decision={confirming}
+          scopes={about.scopes ?? []}
+          remember={about.remember}
+          busy={busy}
+          onSure={(rule) => void answer(confirming, rule)}
+          onCancel={() => {
+            setAlways(null);
+            card.current?.focus();
+          }}
+        />
       )}
       <p className="quiet">
-        {remember === null
+        {covered === null
           ? !reason.includes("always allowed") && texts.approval.noRule
-          : texts.approval.covers(visible(remember))}
+          : scopes.length > 1
+            ? texts.approval.coversChoice
+            : texts.approval.covers(visible(covered))}
         {question.expires_at && <> {texts.approval.expires(visibleText(exactly(question.expires_at)))}</>}
       </p>
     </section>

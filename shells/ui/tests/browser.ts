@@ -101,6 +101,14 @@ export async function beforeCall(context: BrowserContext, path: string, act: () 
   });
 }
 
+/** Changes what the daemon sends to pages. Only for pages that are opened afterwards. */
+export async function fromDaemon(context: BrowserContext, change: (text: string) => string): Promise<void> {
+  await context.routeWebSocket(/\/ws$/, (page) => {
+    const daemon = page.connectToServer();
+    daemon.onMessage((text) => page.send(change(String(text))));
+  });
+}
+
 /** Keeps notices and their buttons until the test lets their time pass. Only for pages that are opened afterwards. */
 export async function noticesStay(context: BrowserContext): Promise<(page: Page) => Promise<void>> {
   await context.addInitScript(() => {
