@@ -335,11 +335,12 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
         />
       )}
       <p className="quiet">
-        {covered === null
-          ? !reason.includes("always allowed") && texts.approval.noRule
-          : scopes.length > 1
-            ? texts.approval.coversChoice
-            : texts.approval.covers(visible(covered))}
+        {confirming === null &&
+          (covered === null
+            ? !reason.includes("always allowed") && texts.approval.noRule
+            : scopes.length > 1
+              ? texts.approval.coversChoice
+              : texts.approval.covers(visible(covered)))}
         {question.expires_at && <> {texts.approval.expires(visibleText(exactly(question.expires_at)))}</>}
       </p>
     </section>

@@ -914,8 +914,14 @@ export const texts = {
       rules: "Rules",
       rulesLead: "Rules that deny come before everything else. “Always allow” and “Always deny” add a rule here.",
       noRules: "No rules yet.",
-      since: (time: string) => `since ${time}`,
-      sinceUntil: (time: string, until: string) => `since ${time}, until ${until}`,
+      /** Since when a rule applies and until when, who added it, and whether that was an answer to a question. */
+      origin: (time: string, until: string | null, by: string | null, answered: boolean) =>
+        [
+          until === null ? `since ${time}` : `since ${time}, until ${until}`,
+          by === null ? null : answered ? `from an answer by ${by}` : `added by ${by}`,
+        ]
+          .filter((fact) => fact !== null)
+          .join(" · "),
       deleteRule: (rule: string) => `Delete the rule: ${rule}`,
       addRule: "Add a rule",
       effect: "Effect",
@@ -925,11 +931,43 @@ export const texts = {
       appliesTo: "Applies to",
       exact: "Exactly this",
       beneath: "A folder and everything in it",
+      glob: "Everything that matches a pattern",
+      program: "A program in command lines",
       any: "Every call of the tool",
-      value: "Path, command or address",
+      help: {
+        glob: "* stands for any characters except /, and ** for any number of folders: /home/me/notes/**/*.md or https://*.example.com.",
+        program: "A program with its subcommand, for example npm test. Any arguments may follow.",
+      },
+      values: {
+        value: "Path, command or address",
+        command: "Command",
+        glob: "Pattern",
+        program: "Program and subcommand",
+      },
       folder: "Folder in which it runs",
       anyFolder: "Folder in which it runs (empty: any)",
-      command: "Command",
+      /** A condition on an argument of the calls that a rule covers. */
+      condition: {
+        add: "Add a condition",
+        lead: "A rule that allows applies if all conditions hold, one that denies also if a condition can’t be tested. Numbers, true and false are compared as such.",
+        title: (place: number) => `Condition ${count(place)}`,
+        argument: "Argument",
+        test: "Test",
+        tests: {
+          equals: "is",
+          one_of: "is one of",
+          beneath: "is in the folder",
+          glob: "matches the pattern",
+        },
+        values: {
+          equals: "Value",
+          one_of: "Values, separated by commas",
+          beneath: "Path of the folder",
+          glob: "Pattern of the value",
+        },
+        negated: "Not",
+        remove: (place: number) => `Remove condition ${count(place)}`,
+      },
       tryOut: "Test your permissions",
       tryOutLead: "See whether a tool call would be allowed, denied or asked about. Nothing runs.",
       argumentsJson: "Arguments (JSON)",
@@ -939,6 +977,8 @@ export const texts = {
         deny: "This would be denied.",
         ask: "You would be asked.",
       },
+      decidedBy: "Decided by this rule",
+      scopes: "“Always allow” can cover",
       covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}</>,
     },
 

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { accessible, answers, desk, fits, questions, say } from "./browser.js";
+import { accessible, answers, desk, fits, focused, questions, say } from "./browser.js";
 
 test("a first-time person without a key talks within three clicks", async () => {
   const { open } = await desk({ first: true });
@@ -124,6 +124,100 @@ test("a rule allows a command in its folder, and denies one wherever it runs", a
   const check = async (command: string) =>
     (await daemon.client().check({ tool: "run_command", arguments: { command } })).decision;
   expect(await Promise.all([check("make all"), check("pwd"), check("make")])).toEqual(["allow", "deny", "ask"]);
+});
+
+test("rules have patterns, programs and conditions, and the page says what decided a call", async () => {
+  const { open, daemon } = await desk();
+  const client = daemon.client({ name: "the phone" });
+  const page = await open("#/settings/permissions");
+  const rules = page.getByRole("region", { name: "Rules" });
+  const save = rules.getByRole("button", { name: "Save", exact: true });
+  const begin = async (effect: "allow" | "deny", tool: string, kind: string): Promise<void> => {
+    await rules.getByRole("button", { name: "Add a rule" }).click();
+    await rules.getByLabel("Effect", { exact: true }).selectOption(effect);
+    await rules.getByLabel("Tool").selectOption(tool);
+    await rules.getByLabel("Applies to", { exact: true }).selectOption(kind);
+  };
+  const done = async (): Promise<void> => {
+    await save.click();
+    await save.waitFor({ state: "detached" });
+  };
+
+  await begin("allow", "write_file", "glob");
+  await rules.getByText(/any number of folders/).waitFor();
+  await rules.getByLabel("Pattern", { exact: true }).fill("**/*.md");
+  await rules.getByRole("button", { name: "Add a condition" }).click();
+  const first = rules.getByRole("group", { name: "Condition 1" });
+  await focused(first.getByLabel("Argument"));
+  expect(await save.isDisabled(), "a condition needs its argument and value").toBe(true);
+  await first.getByLabel("Argument").fill("content");
+  await first.getByLabel("Test").selectOption("one_of");
+  await first.getByLabel("Values, separated by commas").fill("a, 5, true");
+  await first.getByLabel("Not").check();
+  await rules.getByRole("button", { name: "Add a condition" }).click();
+  await focused(rules.getByRole("group", { name: "Condition 2" }).getByLabel("Argument"));
+  expect(await save.isDisabled()).toBe(true);
+  await accessible(page, "the form for a rule");
+  await rules.getByRole("button", { name: "Remove condition 2" }).click();
+  await focused(rules.getByRole("button", { name: "Add a condition" }));
+  await done();
+
+  await begin("allow", "run_command", "program");
+  await rules.getByText(/for example npm test/).waitFor();
+  await rules.getByLabel("Program and subcommand").fill("npm test");
+  expect(await save.isDisabled(), "a program is allowed in a folder").toBe(true);
+  await rules.getByLabel("Folder in which it runs").fill(".");
+  await done();
+  await begin("deny", "run_command", "program");
+  await rules.getByLabel("Program and subcommand").fill("git push");
+  await done();
+
+  expect(await client.rules.list()).toMatchObject([
+    {
+      decision: "allow",
+      kind: "glob",
+      value: expect.stringMatching(/work\/\*\*\/\*\.md$/) as string,
+      conditions: [{ argument: "content", test: "one_of", value: ["a", 5, true], negated: true }],
+    },
+    { decision: "allow", kind: "program", value: expect.stringMatching(/^in \/.*:\nnpm test$/) as string },
+    { decision: "deny", kind: "program", value: "git push" },
+  ]);
+  await client.rules.add({ decision: "deny", tool: "read_file", kind: "any", expires_in_s: 3600 });
+  const listed = rules.getByRole("listitem");
+  await listed.filter({ hasText: /content is not one of.* · added by a browser window/ }).waitFor();
+  await listed.filter({ hasText: /read_file.*until.* · added by the phone/ }).waitFor();
+
+  const tryOut = page.getByRole("region", { name: "Test your permissions" });
+  const check = async (path: string): Promise<void> => {
+    await tryOut.getByLabel("Tool").selectOption("write_file");
+    await tryOut.getByLabel("Arguments (JSON)").fill(JSON.stringify({ path, content: "x" }));
+    await tryOut.getByRole("button", { name: "Check" }).click();
+  };
+  await check("docs/x.md");
+  await tryOut.getByText("This would run at once.").waitFor();
+  const rule = tryOut.getByRole("group", { name: "Decided by this rule" });
+  await rule.getByText(/^write_file for what matches .* · added by a browser window$/).waitFor();
+  const scopes = tryOut.getByRole("list", { name: "“Always allow” can cover" }).getByRole("listitem");
+  await expect.poll(() => scopes.allTextContents()).toHaveLength(3);
+  expect((await scopes.allTextContents())[0]).toMatch(/^write_file on .*x\.md only$/);
+  await accessible(page, "what decided a call");
+  await check("docs/x.txt");
+  await tryOut.getByText("You would be asked.").waitFor();
+  expect(await rule.count()).toBe(0);
+  await page.setViewportSize({ width: 390, height: 800 });
+  await fits(page);
+});
+
+test("a rule from an answer says so", async () => {
+  const { open, daemon } = await desk();
+  const client = daemon.client({ name: "the phone" });
+  const { session_id } = await client.sessions.create();
+  await client.send({ agent_id: "default", session_id, message: "write hello.txt" });
+  await expect.poll(async () => (await client.approvals()).length).toBe(1);
+  const [question] = await client.approvals();
+  await client.approve({ agent_id: "default", call_id: question?.call_id ?? "", decision: "allow_always" });
+  const page = await open("#/settings/permissions");
+  await page.getByRole("region", { name: "Rules" }).getByText("from an answer by the phone").waitFor();
 });
 
 test("the sandbox is chosen, and the page says what there is here", async () => {

@@ -1,15 +1,16 @@
 // When the agent asks, the rules that answer instead of you, and a form to test what would happen.
-import type { CheckAnswer, RuleCreate, ToolInfo } from "@aster-sidecar/client";
-import { useId, useState } from "react";
+import type { CheckAnswer, RuleInfo, ToolInfo } from "@aster-sidecar/client";
+import { useId, useState, type ReactNode } from "react";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
-import { Display, visible } from "../Plain.js";
+import { Display, visible, visibleText } from "../Plain.js";
 import { said } from "../problems.js";
 import { exactly, when } from "../words.js";
 import { Decisions } from "./Decisions.js";
 import { Modes } from "./Modes.js";
 import { Problem } from "./Problem.js";
+import { RuleForm } from "./RuleForm.js";
 import { Sandbox } from "./Sandbox.js";
 
 export default function PermissionsSection() {
@@ -44,33 +45,21 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
       <Problem problem={problem} />
       {rules.length === 0 && <p className="quiet">{texts.settings.permissions.noRules}</p>}
       <ul className="rows">
-        {rules.map(({ rule_id, decision, words, created_at, expires_at }) => (
-          <li key={rule_id} className="row-item">
-            <div className="row-main">
-              <span className={`badge ${decision === "allow" ? "badge-good" : "badge-bad"}`}>
-                {texts.settings.permissions[decision]}
-              </span>
-              <span className="row-words">
-                {visible(words)}
-                <span className="quiet">
-                  {" "}
-                  {expires_at == null
-                    ? texts.settings.permissions.since(when(created_at))
-                    : texts.settings.permissions.sinceUntil(when(created_at), exactly(expires_at))}
-                </span>
-              </span>
+        {rules.map((rule) => (
+          <li key={rule.rule_id} className="row-item">
+            <Rule rule={rule}>
               <button
                 type="button"
                 className="small-button danger"
-                aria-label={texts.settings.permissions.deleteRule(words)}
+                aria-label={texts.settings.permissions.deleteRule(visibleText(rule.words))}
                 onClick={() => {
                   setProblem(null);
-                  client.rules.remove(rule_id).catch((error: unknown) => setProblem(said(error)));
+                  client.rules.remove(rule.rule_id).catch((error: unknown) => setProblem(said(error)));
                 }}
               >
                 {texts.shared.delete}
               </button>
-            </div>
+            </Rule>
           </li>
         ))}
       </ul>
@@ -82,114 +71,27 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
   );
 }
 
-function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () => void }) {
-  const [decision, setDecision] = useState<RuleCreate["decision"] | "">("");
-  const [tool, setTool] = useState("");
-  const [kind, setKind] = useState<NonNullable<RuleCreate["kind"]> | "">("");
-  const [value, setValue] = useState("");
-  const [folder, setFolder] = useState("");
-  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
-  const id = useId();
-  // Nothing is chosen in advance: a rule that is saved by an accidental Enter would be permanent.
-  /** An allow rule for a command needs a folder; a deny rule does not. */
-  const command = tool === "run_command" && kind === "exact";
-  const whole = command && folder.trim() !== "" ? commandIn(folder.trim(), value) : value;
-  const complete =
-    decision !== "" &&
-    tool !== "" &&
-    kind !== "" &&
-    (kind === "any" || value.trim() !== "") &&
-    (!command || decision !== "allow" || folder.trim() !== "");
+/** What a rule does, in words, and where it comes from. */
+function Rule({ rule, children }: { rule: Omit<RuleInfo, "conditions">; children?: ReactNode }) {
+  const { decision, words, created_at, expires_at, made_by, made_for } = rule;
   return (
-    <form
-      className="card form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!complete) return;
-        client.rules
-          .add({ decision, tool, kind, ...(kind !== "any" && { value: whole }) })
-          .then(onDone, (error: unknown) => {
-            setProblem(said(error));
-          });
-      }}
-    >
-      <div className="form-row">
-        <div className="field">
-          <label htmlFor={`${id}-decision`}>{texts.settings.permissions.effect}</label>
-          <select
-            id={`${id}-decision`}
-            value={decision}
-            onChange={(event) => setDecision(event.target.value as typeof decision)}
-          >
-            <option value="" disabled>
-              {texts.shared.choose}
-            </option>
-            <option value="allow">{texts.settings.permissions.allow}</option>
-            <option value="deny">{texts.settings.permissions.deny}</option>
-          </select>
-        </div>
-        <div className="field">
-          <label htmlFor={`${id}-tool`}>{texts.shared.tool}</label>
-          <select id={`${id}-tool`} value={tool} onChange={(event) => setTool(event.target.value)}>
-            <option value="" disabled>
-              {texts.shared.choose}
-            </option>
-            <option value="*">{texts.settings.permissions.everyTool}</option>
-            {tools.map(({ name }) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </div>
-        <div className="field">
-          <label htmlFor={`${id}-kind`}>{texts.settings.permissions.appliesTo}</label>
-          <select id={`${id}-kind`} value={kind} onChange={(event) => setKind(event.target.value as typeof kind)}>
-            <option value="" disabled>
-              {texts.shared.choose}
-            </option>
-            <option value="exact">{texts.settings.permissions.exact}</option>
-            <option value="beneath">{texts.settings.permissions.beneath}</option>
-            <option value="any">{texts.settings.permissions.any}</option>
-          </select>
-        </div>
-      </div>
-      {command && (
-        <div className="field">
-          <label htmlFor={`${id}-folder`}>
-            {decision === "deny" ? texts.settings.permissions.anyFolder : texts.settings.permissions.folder}
-          </label>
-          <input
-            id={`${id}-folder`}
-            className="mono"
-            value={folder}
-            spellCheck={false}
-            onChange={(event) => setFolder(event.target.value)}
-          />
-        </div>
-      )}
-      {kind !== "any" && (
-        <div className="field">
-          <label htmlFor={`${id}-value`}>
-            {command ? texts.settings.permissions.command : texts.settings.permissions.value}
-          </label>
-          <input
-            id={`${id}-value`}
-            className="mono"
-            value={value}
-            spellCheck={false}
-            onChange={(event) => setValue(event.target.value)}
-          />
-        </div>
-      )}
-      <Problem problem={problem} />
-      <div className="form-buttons">
-        <button type="submit" className="primary" disabled={!complete}>
-          {texts.shared.save}
-        </button>
-        <button type="button" onClick={onDone}>
-          {texts.shared.cancel}
-        </button>
-      </div>
-    </form>
+    <div className="row-main">
+      <span className={`badge ${decision === "allow" ? "badge-good" : "badge-bad"}`}>
+        {texts.settings.permissions[decision]}
+      </span>
+      <span className="row-words">
+        {visible(words)}{" "}
+        <span className="quiet" title={exactly(created_at)}>
+          {texts.settings.permissions.origin(
+            when(created_at),
+            expires_at == null ? null : exactly(expires_at),
+            made_by == null ? null : visibleText(made_by),
+            made_for != null,
+          )}
+        </span>
+      </span>
+      {children}
+    </div>
   );
 }
 
@@ -200,6 +102,8 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
   const chosen = tools.find(({ name }) => name === tool) ?? tools[0];
+  const scopes = answer?.scopes ?? [];
+  const covered = scopes[0]?.words ?? answer?.remember;
 
   function pick(name: string): void {
     setTool(name);
@@ -269,18 +173,30 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
             </p>
             <p className="quiet">{visible(answer.reason)}</p>
             <Display text={answer.display} />
-            {answer.remember != null && (
-              <p className="quiet">{texts.settings.permissions.covers(visible(answer.remember))}</p>
+            {answer.rule != null && (
+              <div role="group" aria-label={texts.settings.permissions.decidedBy}>
+                <p className="label">{texts.settings.permissions.decidedBy}</p>
+                <Rule rule={answer.rule} />
+              </div>
+            )}
+            {scopes.length > 1 && (
+              <div>
+                <p className="label" id={`${id}-scopes`}>
+                  {texts.settings.permissions.scopes}
+                </p>
+                <ul className="scopes quiet" aria-labelledby={`${id}-scopes`}>
+                  {scopes.map(({ scope_id, words }) => (
+                    <li key={scope_id}>{visible(words)}</li>
+                  ))}
+                </ul>
+              </div>
+            )}
+            {scopes.length <= 1 && covered != null && (
+              <p className="quiet">{texts.settings.permissions.covers(visible(covered))}</p>
             )}
           </div>
         )}
       </form>
     </section>
   );
-}
-
-/** A command in its folder, in the format of rules for commands (docs/protocol.md, POST /api/permissions/rules). */
-function commandIn(folder: string, command: string): string {
-  const placed = `in ${folder}:\n${command}`;
-  return placed;
 }
