@@ -872,9 +872,9 @@ export const texts = {
         required: { name: "Required", words: "Commands that can’t run in a sandbox fail." },
       },
       levels: {
-        full: "There is a sandbox here:",
-        partial: "The sandbox does not hold in all points:",
-        none: "There is no sandbox here:",
+        full: (why: ReactNode) => <>There is a sandbox here: {why}</>,
+        partial: (why: ReactNode) => <>The sandbox does not hold in all points: {why}</>,
+        none: (why: ReactNode) => <>There is no sandbox here: {why}</>,
       },
     },
 
@@ -898,7 +898,7 @@ export const texts = {
         unattended: "no window was open",
         unshown: "too long to be shown",
         tool: "the tool refused it",
-      },
+      } as Named,
       outcomes: {
         done: "done",
         failed: "failed",
@@ -907,7 +907,6 @@ export const texts = {
         unknown: "ended unknown",
         asked_again: "asked again",
       },
-      more: "Show more",
     },
 
     permissions: {

@@ -32,7 +32,10 @@ const TWICE: Record<string, string> = {
   "Choose a model": "what can be done about a problem, and a step of the first run",
   canceled: "the state of a call, and the answer to its question",
   denied: "the state of a call, and the answer to its question",
+  done: "the state of a call, and how a recorded call ended",
+  failed: "the state of a call, and how a recorded call ended",
   running: "the state of a call, and that of a service",
+  stopped: "how a recorded call ended, and the state of a service",
 };
 
 const HAS_WORDS = /\p{L}\p{M}*\p{L}/u;

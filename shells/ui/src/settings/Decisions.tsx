@@ -7,6 +7,7 @@ import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
 import { said } from "../problems.js";
 import { exactly, when } from "../words.js";
+import { MODES } from "./Modes.js";
 import { Problem } from "./Problem.js";
 
 const PAGE = 20;
@@ -63,7 +64,7 @@ export function Decisions() {
       </ul>
       {next != null && (
         <button type="button" onClick={() => void more()}>
-          {texts.settings.decisions.more}
+          {texts.shared.showMore}
         </button>
       )}
     </section>
@@ -74,8 +75,8 @@ export function Decisions() {
 function by(decided_by: string): string {
   const [kind = "", mode] = decided_by.split(":");
   if (kind === "mode" && mode !== undefined) {
-    const named = (texts.settings.modes.each as Partial<Record<string, { name: string }>>)[mode];
-    return texts.settings.decisions.byMode(named?.name ?? mode);
+    const known = MODES.find((one) => one === mode);
+    return texts.settings.decisions.byMode(known === undefined ? mode : texts.settings.modes.each[known].name);
   }
-  return (texts.settings.decisions.by as Partial<Record<string, string>>)[kind] ?? decided_by;
+  return texts.settings.decisions.by[kind] ?? decided_by;
 }

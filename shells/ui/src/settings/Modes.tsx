@@ -5,7 +5,7 @@ import { texts } from "../messages.js";
 import { Problem } from "./Problem.js";
 import { useConfigChange } from "./useConfig.js";
 
-const MODES = ["always_ask", "smart_approve", "auto_approve"] as const;
+export const MODES = ["always_ask", "smart_approve", "auto_approve"] as const;
 
 export function Modes() {
   const setting = usePicture((state) => state.config?.values.permission_mode);

@@ -36,7 +36,7 @@ export function Sandbox({ tools }: { tools: readonly ToolInfo[] }) {
       </div>
       {state?.level != null && (
         <Note kind={state.level === "full" ? "info" : "warning"}>
-          {texts.settings.sandbox.levels[state.level]} {visible(state.why ?? "")}
+          {texts.settings.sandbox.levels[state.level](visible(state.why ?? ""))}
         </Note>
       )}
     </>
