@@ -930,8 +930,8 @@ export const texts = {
       appliesTo: "Applies to",
       exact: "Exactly this",
       beneath: "A folder and everything in it",
-      glob: "Everything that matches a pattern",
-      program: "A program in command lines",
+      glob: "A pattern",
+      program: "A program",
       any: "Every call of the tool",
       help: {
         glob: "* stands for any characters except /, and ** for any number of folders: /home/me/notes/**/*.md or https://*.example.com.",
@@ -960,7 +960,7 @@ export const texts = {
         },
         values: {
           equals: "Value",
-          one_of: "Values, separated by commas",
+          one_of: "Values (a, b)",
           beneath: "Path of the folder",
           glob: "Pattern of the value",
         },

@@ -152,7 +152,7 @@ test("rules have patterns, programs and conditions, and the page says what decid
   expect(await save.isDisabled(), "a condition needs its argument and value").toBe(true);
   await first.getByLabel("Argument").fill("content");
   await first.getByLabel("Test").selectOption("one_of");
-  await first.getByLabel("Values, separated by commas").fill("a, 5, true");
+  await first.getByLabel("Values (a, b)").fill("a, 5, true");
   await first.getByLabel("Not").check();
   await rules.getByRole("button", { name: "Add a condition" }).click();
   await focused(rules.getByRole("group", { name: "Condition 2" }).getByLabel("Argument"));
