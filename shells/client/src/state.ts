@@ -317,10 +317,13 @@ export function isOn(state: Pick<StoreState, "flags">, name: string): boolean {
 
 export function ruleOf(rule: wire.RuleInfo): wire.RuleInfo {
   return {
+    conditions: [],
+    agent_id: null,
+    session_id: null,
+    expires_at: null,
+    made_by: null,
+    made_for: null,
     ...rule,
-    agent_id: rule.agent_id ?? null,
-    session_id: rule.session_id ?? null,
-    expires_at: rule.expires_at ?? null,
   };
 }
 
