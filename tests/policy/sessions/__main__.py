@@ -1,0 +1,19 @@
+"""Prints how many questions each session needs with the policy of before and of now; with --list, also which."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.policy.sessions.replay import before, now, replayed, sessions, table
+
+with TemporaryDirectory() as folder:
+    base = Path(folder)
+    then = [replayed(one, base / "before" / one.name, before) for one in sessions()]
+    today = [replayed(one, base / "now" / one.name, now) for one in sessions()]
+    print(table(then, today))
+    if "--list" in sys.argv:
+        for one in today:
+            for call in one.asked:
+                print(f"{one.session.name}\t{'dangerous' if call.dangerous else ''}\t{call}")
