@@ -9,11 +9,12 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Json
 from tests.support.provider import Call, ProviderDouble, Reply, Say
 from tests.support.terminal import ROOT, Pane, last
 
@@ -87,7 +88,7 @@ def test_a_question_shows_what_will_run_and_is_answered(
     assert "Create hello.txt (1 line)  medium risk" in text
     assert f"write {daemon.work_dir}/hello.txt (44 bytes, a new file)" in text
     assert "Written by the demo model of Aster Sidecar." in text
-    assert "“Always allow” would cover: write_file anywhere in" in " ".join(text.split())
+    assert "“Always” can cover one of these: 1 write_file on" in " ".join(text.split())
     assert not (daemon.work_dir / "hello.txt").exists()
     pane.type(key)
     # The decision's confirmation and the turn's end come separately.
@@ -95,18 +96,24 @@ def test_a_question_shows_what_will_run_and_is_answered(
     assert (daemon.work_dir / "hello.txt").exists() == written
 
 
+def rules(daemon: Daemon) -> list[Json]:
+    """What each rule decides, about what, and its limits."""
+    names = ("decision", "kind", "value", "session_id", "expires_at")
+    return [{name: rule[name] for name in names} for rule in daemon.call("GET", "/api/permissions/rules")]
+
+
 def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write one.txt")
     pane.until(ASKED)
-    pane.type("l")  # one key is not enough for a permanent rule
+    pane.type("l 2")  # this is not enough for a permanent rule
     pane.until("Always allow: write_file anywhere in")
     pane.until("yes/no")
     pane.type("no")
     pane.until(lambda text: text.count(ASKED) == 2)
     assert not (daemon.work_dir / "one.txt").exists()
-    pane.type("l")
+    pane.type("l 2")
     pane.until(lambda text: text.count("yes/no") == 2)
     pane.type("yes")
     pane.until(lambda text: "tokens in" in text and "New rule: allow " in text)
@@ -117,12 +124,94 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     assert pane.text().count(ASKED) == 2
 
 
+def test_a_person_chooses_what_always_covers_and_for_how_long(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write one.txt")
+    pane.until(ASKED)
+    pane.type("l")
+    text = " ".join(pane.until("Which? A number, or Enter for 1").split())
+    assert text.count(f"1 write_file on {daemon.work_dir}/one.txt only") == 2
+    assert text.count(f"2 write_file anywhere in {daemon.work_dir}") == 2
+    pane.type("2")
+    pane.until("For how long?")
+    pane.type("7d")
+    asked = f"Always allow for 7 days: write_file anywhere in {daemon.work_dir}? yes/no"
+    pane.until(lambda text: asked in " ".join(text.split()))
+    assert daemon.call("GET", "/api/permissions/rules") == []
+    pane.type("yes")
+    pane.until(lambda text: "tokens in" in text and "New rule: allow " in text)
+    [rule] = rules(daemon)
+    assert (rule["kind"], rule["value"], rule["session_id"]) == ("beneath", str(daemon.work_dir), None)
+    left = datetime.fromisoformat(rule["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+    until = datetime.fromisoformat(rule["expires_at"]).astimezone().strftime("until %Y-%m-%d %H:%M.")
+    assert until in " ".join(pane.text().split())
+
+
+def test_enter_chooses_the_narrowest_forever(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write one.txt")
+    pane.until(ASKED)
+    pane.type("x")
+    pane.until("Which?")
+    pane.type("")
+    pane.until("For how long?")
+    pane.type("")
+    pane.until("Always deny: write_file on")
+    pane.until("yes/no")
+    pane.type("yes")
+    pane.until(lambda text: "tokens in" in text and "New rule: deny " in text)
+    assert rules(daemon) == [
+        {
+            "decision": "deny",
+            "kind": "exact",
+            "value": f"{daemon.work_dir}/one.txt",
+            "session_id": None,
+            "expires_at": None,
+        }
+    ]
+    assert not (daemon.work_dir / "one.txt").exists()
+
+
+def test_what_chooses_nothing_is_told_and_the_question_stays(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir, rows=60)
+    pane.until_prompt()
+    pane.type("write one.txt")
+    pane.until(ASKED)
+    for count, (typed, told) in enumerate(
+        [
+            ("l 3", "There is no 3: choose 1 to 2. The question is still open."),
+            ("x 1 2001-01-01", "A rule can’t end in the past: 2001-01-01. The question is still open."),
+            ("l 2 soon", "soon is no time:"),
+        ],
+        2,
+    ):
+        pane.type(typed)
+        pane.until(told)
+        pane.until(lambda text, count=count: text.count(ASKED) == count)
+    pane.type("l")
+    pane.until("Which?")
+    pane.key("C-c")  # leaves the choosing, not the turn
+    pane.until(lambda text: text.count(ASKED) == 5)
+    assert daemon.call("GET", "/api/permissions/rules") == []
+    pane.type("l s")
+    pane.until("Always allow in this conversation: write_file on")
+    pane.until("yes/no")
+    pane.type("y")
+    pane.until(lambda text: "tokens in" in text and "New rule: allow " in text)
+    [rule] = rules(daemon)
+    assert rule["session_id"] == daemon.call("GET", "/api/sessions")["sessions"][0]["session_id"]
+    assert (daemon.work_dir / "one.txt").exists()
+
+
 def test_a_denial_for_always_is_confirmed(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write hello.txt")
     pane.until(ASKED)
-    pane.type("x")
+    pane.type("x 2")
     pane.until("Always deny: write_file anywhere in")
     pane.until("yes/no")
     pane.type("yes")

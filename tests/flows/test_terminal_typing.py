@@ -474,11 +474,16 @@ def test_an_answer_typed_ahead_confirms_no_rule(terminal: Callable[..., Pane], d
     pane.until_prompt()
     pane.type("write hello.txt")
     pane.until(ASKED)
-    pane._tmux("send-keys", "-t", "t", "l", "Enter", "y", "e", "s", "Enter")  # all keys at once
+    pane._tmux("send-keys", "-t", "t", "l", "Space", "2", "Enter", "y", "e", "s", "Enter")  # all keys at once
     pane.until("yes/no")
     assert daemon.call("GET", "/api/permissions/rules") == []
     pane.type("no")
     pane.until(lambda text: text.count(ASKED) == 2)
+    pane._tmux("send-keys", "-t", "t", "l", "Enter", "2", "Enter", "Enter", "y", "e", "s", "Enter")
+    pane.until("Which?")
+    assert daemon.call("GET", "/api/permissions/rules") == []
+    pane.key("C-c")
+    pane.until(lambda text: text.count(ASKED) == 3)
     pane.type("d")
     pane.until("tokens in")
     assert daemon.call("GET", "/api/permissions/rules") == []

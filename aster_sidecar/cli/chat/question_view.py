@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.always import choices_of
 from aster_sidecar.cli.chat.screen import Screen
 from aster_sidecar.text.safe_text import still_visible, visible
 
@@ -43,13 +44,17 @@ def show_question(screen: Screen, data: dict[str, Any]) -> None:
         lines.append(Text(texts.long_change(preview["added"], preview["removed"]), style="dim"))
     if preview is None:
         lines += map(Text, argument_lines(data["arguments"], display))
-    remember = data.get("remember")
-    covers = None if remember is None else still_visible(str(remember), newlines=False)
     reason = still_visible(str(data["reason"]), newlines=False)
-    prose = filter(None, (texts.why(reason), texts.always_covers(covers, reason)))
     screen.write(screen.prose(summary))
     screen.write([entry for text in lines for entry in screen.render(text)])
-    screen.write([entry for words in prose for entry in screen.prose(Text(words, style="dim"))])
+    screen.say(texts.why(reason), "dim")
+    choices = choices_of(data)
+    if len(choices) > 1:
+        screen.say(texts.ALWAYS_MAY_COVER, "dim")
+        for number, choice in enumerate(choices, 1):
+            screen.say(texts.choice(number, choice.words or ""), "dim", indent=texts.CHOICE_INDENT)
+    elif (covers := texts.always_covers(choices[0].words if choices else None, reason)) is not None:
+        screen.say(covers, "dim")
 
 
 def diff_lines(diff: Iterable[str]) -> list[Text]:

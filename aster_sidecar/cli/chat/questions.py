@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.always import Choice, Limits, NotUnderstood, choices_of, fields_of, read_choice, read_limits
 from aster_sidecar.cli.chat.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
@@ -57,8 +58,8 @@ class Questions:
         if isinstance(self._view, TerminalView):
             show_question(self._view.screen, data)
         try:
-            choices = texts.choices(always=data.get("remember") is not None)
-            answer = await self._prompt.ask(choices, until_answered=call_id, guarded=not expected)
+            words = texts.choices(always=bool(choices_of(data)))
+            answer = await self._prompt.ask(words, until_answered=call_id, guarded=not expected)
         except Interrupted:
             if interrupt is not None:
                 interrupt()
@@ -86,19 +87,45 @@ class Questions:
                 await self._approve(data, "allow")
             case "d" | "deny" | "no":
                 await self._approve(data, "deny", **({"note": rest.strip()} if rest.strip() else {}))
-            case "l" if data.get("remember") is None:
-                self._view.note(texts.NO_ALWAYS, "yellow")
             case "l" | "x":
-                decision = "allow_always" if word.lower() == "l" else "deny_always"
-                covers = data.get("remember") or texts.EXACTLY
-                if await self._prompt.confirmed(texts.always_sure(decision, plain(covers)), data["call_id"]):
-                    await self._approve(data, decision)
+                await self._always(data, "allow_always" if word.lower() == "l" else "deny_always", rest)
             case "e" | "edit":
                 arguments = await self._edited(data["arguments"])
                 if arguments is not None:
                     await self._approve(data, "allow", arguments=arguments)
             case _:
                 self._view.note(texts.ANSWERS)
+
+    async def _always(self, data: Json, decision: str, typed: str) -> None:
+        """Ask what `decision` covers and for how long, unless that is typed already; send it once it is confirmed."""
+        choices = choices_of(data)
+        if not choices and decision == "allow_always":
+            self._view.note(texts.NO_ALWAYS, "yellow")
+            return
+        choices = choices or [Choice(None, None)]
+        asks = len(choices) > 1 and not typed.strip()
+        try:
+            if asks:
+                for number, choice in enumerate(choices, 1):
+                    self._view.note(texts.choice(number, choice.words or ""), indent=texts.CHOICE_INDENT)
+                typed = await self._answer_to(texts.WHICH, data["call_id"])
+            chosen, limits = read_choice(typed, choices)
+            if asks and limits == Limits():
+                limits = read_limits(await self._answer_to(texts.HOW_LONG, data["call_id"]))
+            sure = texts.always_sure(decision, chosen.words, limits.lasting, here=limits.here)
+            if await self._prompt.confirmed(sure, data["call_id"]):
+                await self._approve(data, decision, **fields_of(chosen, limits))
+        except NotUnderstood as error:
+            self._view.note(texts.still_open(str(error)), "yellow")
+        except (Interrupted, EOFError):
+            return
+
+    async def _answer_to(self, words: str, call_id: str) -> str:
+        """What the person types to choose. Raises: Interrupted, also when the question needs no answer any more."""
+        answer = await self._prompt.ask(words, until_answered=call_id, guarded=True, follows=True)
+        if answer is None:
+            raise Interrupted
+        return answer
 
     async def _approve(self, data: Json, decision: str, **fields: Any) -> None:
         """Send a decision; where it fails, say why. Raises: Leave, and what ended the event stream."""
@@ -126,7 +153,8 @@ class Questions:
         state.questions.pop(call_id, None)
         state.answered.discard(call_id)  # the same call is asked again if something has changed since
         if answer.get("rule"):
-            self._view.note(texts.kept_rule(answer["rule"]["decision"], plain(answer["rule"]["words"])))
+            rule = answer["rule"]
+            self._view.note(texts.kept_rule(rule["decision"], plain(rule["words"]), rule.get("expires_at")))
         elif decision == "allow_always":
             self._view.note(texts.ONCE_ONLY)
 

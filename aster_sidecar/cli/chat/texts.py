@@ -6,9 +6,12 @@ Callers pass what models, tools and people wrote through `plain` or `visible` be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.cli.chat.figures import duration, local_time, sentence, size, times
+
+if TYPE_CHECKING:
+    from aster_sidecar.cli.lasting import Lasting
 
 Json = Mapping[str, Any]
 
@@ -49,7 +52,8 @@ KEYS = (
 )
 ANSWERS = (
     "[a] Allow once · [d] Deny (d WHY also tells the agent why) · [l] Always allow · [x] Always deny · [e] Edit the"
-    " arguments."
+    " arguments. After l and x, what is covered and for how long may follow: l 2, l 2 s (in this conversation), l 2 7d,"
+    " x 1 2026-12-31."
 )
 KEYS_OF_A_QUESTION = "Answers to a question: " + ANSWERS
 
@@ -332,7 +336,13 @@ def call_in_history(name: str, first: str, word: str) -> str:
 
 NO_ALWAYS = "This call can’t be always allowed."
 ONCE_ONLY = f"Allowed once. {NO_ALWAYS}"
-EXACTLY = "exactly this call, in every conversation"
+ALWAYS_MAY_COVER = "  “Always” can cover one of these:"
+WHICH = "Which? A number, or Enter for 1"
+HOW_LONG = "For how long? Enter: always · s: in this conversation · or a time: 12h, 7d, 2w, or a date: 2026-12-31"
+ALWAYS_TAKES = "Type it as in: l 2, l s, l 2 7d or x 1 2026-12-31."
+CHOICE_INDENT = 6
+"""Cells before the second line of a choice."""
+IN_THIS_CONVERSATION = "in this conversation"
 QUESTION_ELSEWHERE = "A question is waiting for you in another conversation: /approvals."
 NOTHING_WAITS = "Nothing is waiting for you."
 QUESTION_STAYS = "The question keeps waiting. The next chat shows it again."
@@ -377,23 +387,61 @@ def why(reason: str) -> str:
     return f"  {sentence(reason)}"
 
 
-def always_covers(remember: str | None, reason: str) -> str | None:
+def always_covers(words: str | None, reason: str) -> str | None:
     """What "always" would cover; None where the reason says already that there is no "always"."""
-    if remember is not None:
-        return f"  “Always allow” would cover: {remember}."
+    if words is not None:
+        return f"  “Always allow” would cover: {words}."
     return None if "always allowed" in reason else f"  {NO_ALWAYS}"
 
 
-def always_sure(decision: str, covers: str) -> str:
-    return f"{'Always allow' if decision == 'allow_always' else 'Always deny'}: {covers}?"
+def choice(number: int, words: str) -> str:
+    """One of the things that "always" can cover."""
+    return f"  {number:2}  {words}"
+
+
+def always_sure(decision: str, covers: str | None, lasting: Lasting | None, *, here: bool) -> str:
+    """The question before a rule is made; `covers`: None for exactly the call."""
+    limits = [words for words in (IN_THIS_CONVERSATION if here else "", lasts(lasting) if lasting else "") if words]
+    always = "Always allow" if decision == "allow_always" else "Always deny"
+    if covers is None:
+        covers = "exactly this call" if here else "exactly this call, in every conversation"
+    return f"{' '.join([always, ', '.join(limits)]).strip()}: {covers}?"
+
+
+def lasts(lasting: Lasting) -> str:
+    """How long a rule applies."""
+    if lasting.day is not None:
+        return f"until the end of {lasting.day.isoformat()}"
+    return f"for {times(lasting.count, lasting.unit)}"
+
+
+def no_such_choice(number: str, count: int) -> str:
+    """The number is none of those of the choices."""
+    return f"There is no {number}: {'only 1 can be chosen' if count == 1 else f'choose 1 to {count}'}."
+
+
+def no_time(word: str, why: str) -> str:
+    """Why a word is no time at which a rule can end."""
+    match why:
+        case "past":
+            return f"A rule can’t end in the past: {word}."
+        case "far":
+            return f"A rule can end within 365 days, or not at all: {word}."
+        case _:
+            return f"{word} is no time: type s, 12h, 7d, 2w, or a date such as 2026-12-31."
+
+
+def still_open(problem: str) -> str:
+    """What was typed chose nothing."""
+    return f"{problem} The question is still open."
 
 
 def run_it(problem: str) -> str:
     return f"{sentence(problem)} Run it?"
 
 
-def kept_rule(decision: str, words: str) -> str:
-    return f"New rule: {decision} {words}."
+def kept_rule(decision: str, words: str, expires_at: str | None) -> str:
+    return f"New rule: {decision} {words}{f', until {local_time(expires_at)}' if expires_at else ''}."
 
 
 def editor_failed(editor: str, problem: str) -> str:

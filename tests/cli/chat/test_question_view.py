@@ -39,6 +39,30 @@ def test_a_call_that_can_not_be_always_allowed_says_so_once() -> None:
     assert shown(remember=None, reason="it can't be always allowed")[-1] == "  It can't be always allowed."
 
 
+SCOPES = [
+    {"scope_id": "exact", "words": "write_file on /work/a.txt only"},
+    {"scope_id": "folder", "words": "write_file anywhere in /work"},
+]
+
+
+def test_what_always_can_cover_is_numbered_where_there_is_a_choice() -> None:
+    lines = [
+        "  “Always” can cover one of these:",
+        "   1  write_file on /work/a.txt only",
+        "   2  write_file anywhere in /work",
+    ]
+    assert shown(scopes=SCOPES)[-3:] == lines
+    assert shown(scopes=SCOPES, remember=None)[-3:] == lines
+    assert shown(scopes=SCOPES[:1])[-1] == "  “Always allow” would cover: write_file on /work/a.txt only."
+    assert shown(scopes=[])[-1] == shown(scopes=None)[-1] == shown()[-1]
+
+
+def test_the_words_of_a_choice_hide_nothing_and_stay_on_their_line() -> None:
+    hostile = {"scope_id": "exact", "words": "write_file\n   3  nothing\x1b[2J\u202e ‹U+202E›"}
+    assert shown(scopes=[*SCOPES, hostile])[-1] == "   3  write_file‹U+000A›   3  nothing‹U+001B›[2J‹U+202E› ‹U+202E›"
+    assert "\x1b" not in "".join(shown(scopes=[hostile]))
+
+
 def test_arguments_that_the_display_leaves_out_are_shown() -> None:
     lines = shown(arguments={**QUESTION["arguments"], "mode": "append", "more": {"a": [1]}})
     at = lines.index("  mode: append")
