@@ -24,6 +24,7 @@ RUN = {
     "doctor": "aster_sidecar.cli.doctor.command:run_doctor",
     "sessions": "aster_sidecar.cli.commands.sessions:run_sessions",
     "audit": "aster_sidecar.cli.commands.audit:run_audit",
+    "permissions": "aster_sidecar.cli.commands.permissions:run_permissions",
     "config": "aster_sidecar.cli.commands.config:run_config",
     "agents": "aster_sidecar.cli.commands.agents:run_agents",
     "paths": "aster_sidecar.cli.commands.config:run_paths",

@@ -165,6 +165,8 @@ COMMANDS = (
     "sessions list",
     "audit",
     "audit --jsonl --since 2026-01-01",
+    "permissions",
+    "permissions list --json",
     "agents",
     "chat --session none hello",
     "trust",

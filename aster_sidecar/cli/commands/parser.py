@@ -112,6 +112,24 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--limit", type=int, metavar="N", help="the largest number to list (default 20; --jsonl: all)")
     audit.add_argument("--jsonl", action="store_true", help="print one JSON object a line, the oldest first")
 
+    permissions = command(
+        "permissions",
+        "Rules that deny come before everything else. Needs a running daemon.",
+        "aster-sidecar permissions allow run_command 'npm test' --kind program --expires 7d",
+    )
+    verbs = permissions.add_subparsers(dest="verb", metavar="VERB", parser_class=RuleParser)
+    verb(verbs, "list", "list the rules, the oldest first (the default)")
+    check = verb(
+        verbs, "check", "show what would happen to a tool call, why, and what always could cover; runs nothing"
+    )
+    check.add_argument("tool", metavar="TOOL")
+    check.add_argument("arguments", metavar="ARGUMENTS", help="the arguments of the call, as a JSON object")
+    check.add_argument("--agent", default="default", metavar="ID", help="the agent that would call (default: default)")
+    check.add_argument("--session", metavar="ID", help="the conversation of the call")
+    rule_flags(verb(verbs, "allow", "add a rule that allows calls of a tool: every call, without VALUE and --where"))
+    rule_flags(verb(verbs, "deny", "add a rule that denies calls of a tool: every call, without VALUE and --where"))
+    verb(verbs, "remove", "remove a rule").add_argument("rule_id", metavar="RULE_ID")
+
     config = command(
         "config",
         "A change is saved in config.toml; a running daemon applies it at once. Flags, variables and a trusted "
@@ -181,6 +199,58 @@ def settings(made: argparse._ActionsContainer, *more: str) -> None:
         "--permission-mode",
         choices=("smart_approve", "always_ask", "auto_approve", *more),
         help="when it asks before a tool call",
+    )
+
+
+class RuleParser(argparse.ArgumentParser):
+    """Lets VALUE follow flags, as in `allow TOOL --kind program VALUE`, which argparse refuses before Python 3.12.7."""
+
+    def parse_known_args(self, *args: Any, **named: Any) -> tuple[Any, list[str]]:
+        found, rest = super().parse_known_args(*args, **named)
+        if rest and not rest[0].startswith("-") and getattr(found, "value", "") is None:
+            found.value = rest.pop(0)
+        return found, rest
+
+
+def rule_flags(made: argparse.ArgumentParser) -> None:
+    """Add the arguments of a rule."""
+    made.add_argument("tool", metavar="TOOL", help="the name of a tool; to deny also *, every tool")
+    made.add_argument(
+        "value",
+        nargs="?",
+        metavar="VALUE",
+        help="a path, command, program or origin. A path is one from the current directory. A command or program is "
+        "allowed in the current directory, and denied in every one, unless VALUE names another as 'in FOLDER:', a line "
+        "end and the command",
+    )
+    made.add_argument(
+        "--kind",
+        choices=("exact", "beneath", "glob", "program", "any"),
+        help="what VALUE is: exactly the target (the default); a directory with everything in it; a pattern; programs "
+        "of command lines, one a line; or, without VALUE, any target",
+    )
+    condition = ("ARGUMENT", "TEST", "VALUE")
+    made.add_argument(
+        "--where",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=condition,
+        help="only calls whose argument passes a test: equals VALUE, one_of a JSON list, beneath a directory, or glob, "
+        "a pattern; may be given again, and all have to hold",
+    )
+    made.add_argument(
+        "--where-not",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=condition,
+        help="only calls whose argument fails the test; may be given again",
+    )
+    made.add_argument("--agent", metavar="ID", help="only calls of this agent")
+    made.add_argument("--session", metavar="ID", help="only calls in this conversation")
+    made.add_argument(
+        "--expires", metavar="WHEN", help="when the rule ends: 12h, 7d, 2w, or a date, which is the end of that day"
     )
 
 
