@@ -95,8 +95,10 @@ def find_problems(connection: apsw.Connection, log_bytes: int, path: Path) -> It
     for _ in connection.execute("SELECT text FROM messages") if "messages" in tables else ():
         pass  # apsw raises UnicodeDecodeError for text that is not UTF-8
     for table, columns in JSON_COLUMNS.items():
-        if table in tables:
-            unreadable = " OR ".join(f"({name} IS NOT NULL AND NOT json_valid({name}))" for name in columns)
+        # A store of an earlier version has fewer columns.
+        there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        if names := [name for name in columns if name in there]:
+            unreadable = " OR ".join(f"({name} IS NOT NULL AND NOT json_valid({name}))" for name in names)
             count = connection.execute(f"SELECT count(*) FROM {table} WHERE {unreadable}").fetchall()[0][0]
             if count:
                 yield f"{count} rows of {table} cannot be read"

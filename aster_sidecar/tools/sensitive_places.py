@@ -22,7 +22,7 @@ _SECRET_NAMES = frozenset(("login data", "web data")) | _words(
 _SECRET_STARTS = (".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss")
 _SECRET_ENDS = (
     *(".pem", ".key", ".p12", ".pfx", ".p8", ".jks", ".keystore", ".kdbx", ".ppk", ".agekey", ".tfstate"),
-    *(".keychain", ".keychain-db", "_history", ".keytab", ".mobileprovision", ".ovpn"),
+    *(".keychain", ".keychain-db", "_history", ".keytab", ".mobileprovision", ".ovpn", ".env"),
 )
 # Each may be anywhere in the folded path, which begins and ends with a slash.
 _SECRET_PLACES = (

@@ -14,10 +14,8 @@ pytestmark = [
     pytest.mark.xdist_group("sessions"),
 ]
 
-FEWER = 0.35
-"""The share of the questions of before that nobody is asked any more, at least."""
-STILL_ALLOWED = {("go_service", "run_command: cat config/prod.env")}
-"""Dangerous calls that run unasked although they should not: the name of the file does not begin with `.env`."""
+FEWER = {True: 0.7, False: 0.5}
+"""The share of the earlier questions that nobody is asked any more, at least: in a sandbox that holds, and without."""
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +25,13 @@ def then(tmp_path_factory: pytest.TempPathFactory) -> list[Replayed]:
 
 
 @pytest.fixture(scope="module")
-def today(tmp_path_factory: pytest.TempPathFactory) -> list[Replayed]:
+def today(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Replayed]]:
+    """With a sandbox, and without."""
     base: Path = tmp_path_factory.mktemp("today")
-    return [replayed(one, base / one.name, now) for one in sessions()]
+    return {
+        sandbox: [replayed(one, base / str(sandbox) / one.name, now, sandbox=sandbox) for one in sessions()]
+        for sandbox in (True, False)
+    }
 
 
 def test_the_sessions_are_long_and_dangerous_enough() -> None:
@@ -41,14 +43,16 @@ def test_the_sessions_are_long_and_dangerous_enough() -> None:
         assert all(bool(call.why) == call.dangerous for call in session.calls), session.name
 
 
-def test_far_fewer_questions_are_asked(then: list[Replayed], today: list[Replayed]) -> None:
-    print(f"\n{table(then, today)}")
-    old, new = (sum(len(one.asked) for one in found) for found in (then, today))
-    assert new <= old * (1 - FEWER)
-    assert all(len(two.asked) <= len(one.asked) for one, two in zip(then, today, strict=True))
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_far_fewer_questions_are_asked(then: list[Replayed], today: dict[bool, list[Replayed]], sandbox: bool) -> None:
+    print(f"\n{table(then, today[sandbox])}")
+    old, new = (sum(len(one.asked) for one in found) for found in (then, today[sandbox]))
+    assert new <= old * (1 - FEWER[sandbox])
+    assert all(len(two.asked) <= len(one.asked) for one, two in zip(then, today[sandbox], strict=True))
 
 
-def test_no_dangerous_call_runs_unasked(then: list[Replayed], today: list[Replayed]) -> None:
+def test_no_dangerous_call_runs_unasked(then: list[Replayed], today: dict[bool, list[Replayed]]) -> None:
     """In the mode `smart_approve`, with all rules that the answers have made until then."""
     assert [call for one in then for call in one.allowed if call.tool == "run_command"] == []
-    assert {(one.session.name, str(call)) for one in today for call in one.allowed} == STILL_ALLOWED
+    for found in today.values():
+        assert [(one.session.name, str(call)) for one in found for call in one.allowed] == []

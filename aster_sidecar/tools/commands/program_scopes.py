@@ -21,24 +21,12 @@ from aster_sidecar.tools.commands.grammar import Redirect, Unclear, Word
 from aster_sidecar.tools.commands.operands import Asks
 from aster_sidecar.tools.commands.project_rows import FIRST, PROJECTS, VARIABLES
 from aster_sidecar.tools.commands.read_only import Judge
-from aster_sidecar.tools.commands.rows import Row, names
+from aster_sidecar.tools.commands.rows import Row
+from aster_sidecar.tools.commands.sandbox_names import BY_ROW, name_in_sandbox
 from aster_sidecar.tools.sensitive_places import is_beneath
 
 _NAME = re.compile(r"[A-Za-z0-9_.][\w.:@/-]*")
 _PLAIN_VALUE = re.compile(r"[\w.,:-]*")
-_PATH_PROGRAM = re.compile(r"[\w.@+/-]+")
-
-# Programs with subcommands, besides those of `PROJECTS`, for lines that run in a sandbox.
-_WITH_SUBCOMMANDS = names(
-    """
-    docker podman kubectl helm terraform pip pip3 pipx uv poetry pdm hatch conda rustup gem bundle rails composer
-    artisan mix rebar3 stack cabal dart flutter swift xcodebuild brew apt apt-get dnf yum pacman snap systemctl gh glab
-    aws gcloud az nx turbo lerna npx bunx pnpx uvx corepack django-admin alembic flask
-    """
-)
-# Their rows hold in a sandbox too: they could change or delete all that is in the folder.
-_ALWAYS_BY_ROW = names("rm mv cp mkdir touch sed")
-_INTERPRETERS = re.compile(r"(?:python|pypy)[\d.]*|node|ruby|perl|php|lua|deno|bash|sh|zsh|dash")
 
 
 class Judged(NamedTuple):
@@ -112,8 +100,8 @@ class _Programs(Judge):
     def _scope(self, name: str, arguments: Sequence[Word], places: frozenset[Path]) -> str | None:
         """What a rule names that covers this program with these arguments; None if there is no such rule."""
         program = os.path.basename(name)
-        if self._sandbox is not None and program not in _ALWAYS_BY_ROW:
-            return confined_name(name, arguments)
+        if self._sandbox is not None and program not in BY_ROW:
+            return name_in_sandbox(name, [word.text if word.pattern is None else None for word in arguments])
         if not self._is_installed(name):
             return None
         found = _row(program, arguments)
@@ -166,34 +154,3 @@ def _row(program: str, arguments: Sequence[Word]) -> tuple[str, Row, list[Word]]
         if (row := rows.get("*")) is not None:
             return f"{program} {first}", row, rest
     return (program, rows[""], list(arguments)) if "" in rows else None
-
-
-def confined_name(name: str, arguments: Sequence[Word]) -> str | None:
-    """What a rule names for a program that runs in a sandbox; None if it is not known which program runs."""
-    program = os.path.basename(name)
-    # A program in the folder is named with its path, because it is not what the name says elsewhere.
-    called = name if os.path.dirname(name) and not os.path.isabs(name) else program
-    if not _PATH_PROGRAM.fullmatch(called):
-        return None
-    words = [word.text if word.pattern is None else None for word in arguments]
-    if _INTERPRETERS.fullmatch(program):
-        if len(words) > 1 and words[0] == "-m" and words[1] is not None and _NAME.fullmatch(words[1]):
-            return f"{called} {words[0]} {words[1]}"
-        return called
-    rows = PROJECTS.get(program, {})
-    if program not in _WITH_SUBCOMMANDS and not any(key for key in rows if key):
-        return called
-    before = FIRST.get(program, frozenset())
-    place = next((n for n, word in enumerate(words) if word not in before), len(words))
-    first = words[place] if place < len(words) else ""
-    if first is None or (first and not _NAME.fullmatch(first)):
-        return called if "" in rows and first is not None else None
-    second = words[place + 1] if place + 1 < len(words) else None
-    if f"{first} *" in rows or (first, program) in (
-        ("run", "uv"),
-        ("run", "poetry"),
-        ("exec", "npm"),
-        ("exec", "pnpm"),
-    ):
-        return f"{called} {first} {second}" if second is not None and _NAME.fullmatch(second) else None
-    return f"{called} {first}" if first else called

@@ -11,9 +11,10 @@ from tests.policy.sessions.replay import before, now, replayed, sessions, table
 with TemporaryDirectory() as folder:
     base = Path(folder)
     then = [replayed(one, base / "before" / one.name, before) for one in sessions()]
-    today = [replayed(one, base / "now" / one.name, now) for one in sessions()]
-    print(table(then, today))
-    if "--list" in sys.argv:
-        for one in today:
-            for call in one.asked:
-                print(f"{one.session.name}\t{'dangerous' if call.dangerous else ''}\t{call}")
+    for sandbox in (True, False):
+        today = [replayed(one, base / str(sandbox) / one.name, now, sandbox=sandbox) for one in sessions()]
+        print(f"\n{'In a sandbox that holds' if sandbox else 'Without a sandbox'}\n{table(then, today)}")
+        if "--list" in sys.argv:
+            for one in today:
+                for call in one.asked:
+                    print(f"{one.session.name}\t{'dangerous' if call.dangerous else ''}\t{call}")

@@ -4,8 +4,8 @@ The sessions are made up. They follow public transcripts in what agents run, how
 programs come again, though with more kinds of programs and fewer edits.
 
 A session is a file of JSON lines. The first has the files of the work folder. Each other line is a call: its tool and
-arguments; `makes`, the files that are there after it; and for a call that a person should deny, `dangerous` and `why`.
-`@WORK@` stands for the work folder.
+arguments; `makes`, the files that are there after it; `network`, if the command needs it; and for a call that a person
+should deny, `dangerous` and `why`. `@WORK@` stands for the work folder.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from aster_sidecar.policy.permissions import Assessment, Rule, Scope, Verdict
+from aster_sidecar.sandbox.commands import CommandSandbox
+from aster_sidecar.sandbox.probe import State
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.builtin import builtin_tools
 from aster_sidecar.tools.commands.rows import names
@@ -63,6 +65,7 @@ class Call:
     tool: str
     arguments: Mapping[str, Any]
     makes: Mapping[str, str] = field(default_factory=dict[str, str])
+    network: bool = False
     dangerous: bool = False
     why: str = ""
 
@@ -132,9 +135,14 @@ def before(call: Call, assessment: Assessment, surroundings: Surroundings) -> As
 # -- replaying ---------------------------------------------------------------------------------------------------------
 
 
-def replayed(session: Session, base: Path, policy: Policy = now) -> Replayed:
-    """Replay a session in the new directory `base`, in the mode `smart_approve`, without rules at first."""
+def replayed(session: Session, base: Path, policy: Policy = now, *, sandbox: bool = False) -> Replayed:
+    """Replay a session in the new directory `base`, in the mode `smart_approve`, without rules at first.
+
+    `sandbox`: commands run in one that holds, and the agent asks for the network where a command needs it.
+    """
     with _built(session, base) as surroundings:
+        if sandbox:
+            surroundings = replace(surroundings, sandbox=_holding(base / "sandbox"))
         rules: list[Rule] = []
         toolkit = Toolkit(builtin_tools(), lambda _: surroundings, lambda *_: "smart_approve", lambda: rules)
         toolkit = toolkit.called_by("agent", "session")
@@ -142,6 +150,8 @@ def replayed(session: Session, base: Path, policy: Policy = now) -> Replayed:
         allowed: list[Call] = []
         for call in session.calls:
             arguments = _placed(call.arguments, surroundings.work_dir)
+            if sandbox and call.network:
+                arguments |= {"network": "all", "why": "it sends or fetches something"}
             _, assessment = toolkit.assess(call.tool, arguments)
             assessment = policy(replace(call, arguments=arguments), assessment, surroundings)
             verdict: Verdict = toolkit.decide(call.tool, arguments, assessment, "agent", "session").verdict
@@ -157,13 +167,20 @@ def replayed(session: Session, base: Path, policy: Policy = now) -> Replayed:
     return Replayed(session, asked, allowed)
 
 
+def _holding(files: Path) -> CommandSandbox:
+    sandbox = CommandSandbox(lambda: "auto", files)
+    sandbox.state = State("full", "it holds")
+    return sandbox
+
+
 def _chosen(assessment: Assessment) -> Scope | None:
     """What a reasonable person lets "always" cover; None: they allow the call once.
 
-    It is this program and subcommand for a command, the work folder for a file, and else the least that is offered.
+    It is this program and subcommand for a command, the work folder for a file, and else the least that is offered,
+    also for a command with the network of its sandbox.
     """
     offered = {scope.scope_id: scope for scope in assessment.scopes}
-    wider = offered.get("program") or offered.get("work_folder")
+    wider = offered.get("program") or offered.get("work_folder") if "network" not in assessment.binding else None
     return wider or (assessment.scopes[0] if assessment.scopes else assessment.remember)
 
 
