@@ -8,16 +8,20 @@ from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
 from aster_sidecar.contract import wire
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.tools.registry import Toolkit
 
 
 class HealthCalls:
     """The call behind /health."""
 
-    def __init__(self, journal: Journal, identity: Identity, lifecycle: Lifecycle, agents: AgentCalls) -> None:
+    def __init__(
+        self, journal: Journal, identity: Identity, lifecycle: Lifecycle, agents: AgentCalls, toolkit: Toolkit
+    ) -> None:
         self._journal = journal
         self._identity = identity
         self._lifecycle = lifecycle
         self._agents = agents
+        self._toolkit = toolkit
 
     def health(self) -> wire.Health:
         """Whether the daemon is ready, degraded (the store can't be written) or stopping."""
@@ -32,4 +36,5 @@ class HealthCalls:
             instance_id=self._identity.instance_id,
             agents=self._agents.count,
             ready=self._lifecycle.ready and not stopping,
+            sandbox=self._toolkit.sandbox_state(),
         )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from aster_sidecar.contract.base import Framework, Model
+from aster_sidecar.contract.settings import SandboxState
 
 
 class Health(Model):
+    """Whether the daemon runs. `sandbox`: that of commands."""
+
     status: Literal["ok", "degraded", "stopping"]
     version: str
     protocol: int
@@ -17,6 +20,7 @@ class Health(Model):
     instance_id: str
     agents: int
     ready: bool
+    sandbox: SandboxState | None = None
 
 
 class ShuttingDown(Model):

@@ -387,7 +387,7 @@ def build_api(
     calls = Calls(
         identity,
         lifecycle,
-        HealthCalls(journal, identity, lifecycle, agent_calls),
+        HealthCalls(journal, identity, lifecycle, agent_calls, tools.toolkit),
         ConversationCalls(
             journal,
             agent_calls,

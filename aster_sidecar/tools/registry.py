@@ -120,14 +120,15 @@ class Toolkit:
                     "name": tool.name,
                     "description": tool.description,
                     "risk": tool.risk,
-                    "sandbox": self._sandbox_state() if tool.confined else None,
+                    "sandbox": self.sandbox_state() if tool.confined else None,
                     "schema": self.schema(tool.name),
                 }
             )
             for tool in self._tools.values()
         ]
 
-    def _sandbox_state(self) -> wire.SandboxState | None:
+    def sandbox_state(self) -> wire.SandboxState | None:
+        """The sandbox of commands as clients see it."""
         sandbox = self._surroundings("").sandbox
         if sandbox is None:
             return None

@@ -3668,7 +3668,28 @@ export interface components {
       | components["schemas"]["history_compacted_event"]
       | components["schemas"]["heartbeat_event"]
       | components["schemas"]["resync_event"];
-    /** Health */
+    /**
+     * SandboxState
+     * @description The sandbox of commands: the setting, and what there is here. `level` is null if it was not tried.
+     */
+    SandboxState: {
+      /**
+       * Setting
+       * @enum {string}
+       */
+      setting: "off" | "auto" | "required";
+      /** Level */
+      level: ("full" | "partial" | "none") | null;
+      /**
+       * Why
+       * @description what works, or what does not, and why
+       */
+      why: string | null;
+    };
+    /**
+     * Health
+     * @description Whether the daemon runs. `sandbox`: that of commands.
+     */
     Health: {
       /**
        * Status
@@ -3694,6 +3715,8 @@ export interface components {
       agents: number;
       /** Ready */
       ready: boolean;
+      /** @default null */
+      sandbox?: components["schemas"]["SandboxState"] | null;
     };
     /** ShuttingDown */
     ShuttingDown: {
@@ -4335,24 +4358,6 @@ export interface components {
        * @default []
        */
       problems?: components["schemas"]["AgentProblem"][];
-    };
-    /**
-     * SandboxState
-     * @description The sandbox of commands: the setting, and what there is here. `level` is null if it was not tried.
-     */
-    SandboxState: {
-      /**
-       * Setting
-       * @enum {string}
-       */
-      setting: "off" | "auto" | "required";
-      /** Level */
-      level: ("full" | "partial" | "none") | null;
-      /**
-       * Why
-       * @description what works, or what does not, and why
-       */
-      why: string | null;
     };
     /**
      * ToolInfo
