@@ -102,7 +102,7 @@ SETTINGS = {
         ),
         Setting(
             "sandbox",
-            "off",
+            "auto",
             "Whether commands run in a sandbox: they can change only the work folder, and have no network. auto: where "
             "there is one. required: commands that can't be in one fail.",
             "off, auto, required",

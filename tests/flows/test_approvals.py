@@ -282,6 +282,7 @@ def test_unknown_and_foreign_calls_are_not_found(real: Daemon, provider: Provide
 
 def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDouble) -> None:
     """A command tries to answer another call's approval over HTTP, and to change the permission mode."""
+    real.config(sandbox="off")  # in it, the command has no network
     provider.script(
         Reply([Call("run_command", {"command": "echo never > never"})]),
     )

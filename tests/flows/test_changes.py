@@ -417,6 +417,7 @@ def test_a_failed_and_a_cancelled_command_are_recorded(free: Daemon) -> None:
 def test_a_command_outside_the_folder_is_said_not_to_be_covered(free: Daemon, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
+    free.config(sandbox="off")
     end = call(free, "run_command", command="echo x > here", cwd=str(outside))
     [turn] = free.call("GET", f"/api/sessions/{end['session_id']}/changes")["turns"]
     assert turn["files"] == []

@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Path:
 def from_the_desktop(launch: Callable[..., Daemon], home: Path, config: str = "", **more: str) -> Daemon:
     data = home.parent / "a" / "data"
     data.mkdir(parents=True, mode=0o700)
-    (data / "config.toml").write_text(f"permission_mode = 'auto_approve'\n{config}")
+    (data / "config.toml").write_text(f"permission_mode = 'auto_approve'\nsandbox = 'off'\n{config}")
     environment = {"HOME": str(home), "SHELL": str(shutil.which("bash")), "PATH": SYSTEM, **more}
     return launch(framework="tauri", environment=environment)
 

@@ -154,7 +154,7 @@ class House:
         (place / "hopper.py").write_text(HOPPER)
         (place / "hides.py").write_text(f"import ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n{HOPPER}")
         (place / "in_flight.py").write_text(IN_FLIGHT)
-        daemon.config(permission_mode="auto_approve")
+        daemon.config(permission_mode="auto_approve", sandbox="off")  # in it, nothing reaches the daemon
 
     def knocked(self) -> list[str]:
         return (self.place / "knocked").read_text().split()
@@ -352,7 +352,7 @@ def test_with_a_token_a_descendant_that_has_none_is_refused_before_anything_is_l
     launch: Callable[..., Daemon],
 ) -> None:
     daemon = launch("b", token="a-token-of-this-test")
-    daemon.config(permission_mode="auto_approve")
+    daemon.config(permission_mode="auto_approve", sandbox="off")
     command = f"curl -s -o code -w '%{{http_code}}' {daemon.url}/api/agents"
     daemon.ask(f"call run_command {json.dumps({'command': command + ' > said'})}")
     assert (daemon.work_dir / "said").read_text() == "401"
