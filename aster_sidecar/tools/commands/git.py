@@ -309,6 +309,34 @@ def _check_repository(command: str, cwd: Path, *, confined: bool) -> tuple[Path 
     return None, None
 
 
+def check_changed(folder: Path, cwd: Path, branch: str | None) -> None:
+    """Check that a command of git in `cwd` changes a repository in `folder`, and that `branch` is one that it has.
+
+    With another name, git would make a branch out of one that it fetched. Raises: Asks.
+    """
+    for one in (cwd, *cwd.parents):
+        if os.path.lexists(one / "HEAD"):
+            raise Asks("the folder itself may be a repository")
+        if os.path.lexists(one / ".git"):
+            _, common = _repository(one / ".git")
+            if branch is not None and branch != "-" and not _has_branch(common, branch):
+                raise Asks(f"there is no branch {quoted(shown(branch))}")
+            return
+        if one == folder:
+            break
+    raise Asks("there is no repository in the folder")
+
+
+def _has_branch(common: Path, branch: str) -> bool:
+    name = f"refs/heads/{branch}"
+    if ".." in branch.split("/") or branch.startswith("/"):
+        return False
+    if os.path.isfile(common / name):
+        return True
+    packed = beginning(common / "packed-refs", MOST_INDEX_BYTES) or b""
+    return any(line.endswith(f" {name}".encode()) for line in packed.splitlines())
+
+
 def _repository(found: Path) -> tuple[Path, Path]:
     """The repository of a `.git`, which may be a file that leads to it, and the directory of its configuration."""
     if found.is_symlink():

@@ -11,10 +11,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from aster_sidecar.policy.conditions import beginning as beginning_of
+from aster_sidecar.policy.permissions import Rule
 from aster_sidecar.text.safe_text import brief, shown
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import Surroundings, ToolError
@@ -28,6 +30,8 @@ MOST_WALKED = 20_000
 """How many entries are looked at in a folder that is read with all that is in it."""
 MOST_IGNORE_BYTES = 64 * 1024
 MOST_CONFIG_BYTES = 256 * 1024
+LEFT_OUT = frozenset((".git", ".hg", ".venv", "venv", "node_modules", "__pypackages__"))
+"""Folders that formatters leave out, and that have many files or links to the programs of the system."""
 IGNORE_FILES = (".gitignore", ".ignore", ".rgignore")
 READING_TOOLS = ("run_command", "read_file", "search_files", "list_dir")
 """A command does what these tools do, so a rule that denies one of them a place denies the command, too."""
@@ -63,6 +67,14 @@ class Files:
         self._denied = Denied(rules)
         self._checked: set[str] = set()
         self._own: set[tuple[int, int]] | None = None
+
+    def within(self, folder: Path) -> Files:
+        """The same for a program that may only use what is in `folder`."""
+        return Files(replace(self._surroundings, work_dir=folder))
+
+    def has_looked(self, places: Iterable[Path]) -> bool:
+        """Whether files were checked besides the directories `places`."""
+        return not self._checked <= {str(place) for place in places}
 
     # -- one file ----------------------------------------------------------------------------------------------------
 
@@ -155,14 +167,46 @@ class Files:
 
     def check_tree(self, root: Path, tree: Tree | None) -> None:
         """Check all that is in a folder that was checked; `tree` None: only names and sizes are read, not contents."""
-        for rule in self._denied.rules:
-            if os.path.isabs(rule.value) and is_beneath(Path(rule.value), root):
-                raise Asks(f"a rule denies {shown(rule.value)}, which is in {self._named(root)}")
+        self._check_rules(self._denied.rules, root)
         for own in self._surroundings.protected:
             if is_beneath(Path(os.path.realpath(own)), root):
                 raise Asks(f"Aster's own data is in {self._named(root)}")
         if tree is not None and root.is_dir():
             self._walk(root, tree)
+
+    def _check_rules(self, rules: Iterable[Rule], root: Path) -> None:
+        """Check that no rule denies something in a folder."""
+        for rule in rules:
+            if os.path.isabs(rule.value) and (
+                is_beneath(Path(rule.value), root)
+                # What a pattern covers may be anywhere below the folder that it begins with.
+                or (rule.kind == "glob" and is_beneath(root, Path(beginning_of(rule.value))))
+            ):
+                raise Asks(f"a rule denies {shown(rule.value)}, which is in {self._named(root)}")
+
+    def check_changes_within(self, root: Path) -> None:
+        """Check that a program may change all that is in a folder, where no link may lead outside.
+
+        Folders that formatters leave out are left out.
+        """
+        rules = [rule for tool in (*READING_TOOLS, *CHANGING_TOOLS) for rule in self._surroundings.denials(tool)]
+        self._check_rules(dict.fromkeys(rules), root)
+        left = MOST_WALKED
+        waiting = [root] if root.is_dir() else []
+        while waiting:
+            try:
+                with os.scandir(waiting.pop()) as entries:
+                    for entry in entries:
+                        left -= 1
+                        if left < 0:
+                            raise Asks(f"{self._named(root)} has too many files to check them all for links")
+                        if entry.is_symlink():
+                            if not is_beneath(Path(os.path.realpath(entry.path)), self.work_dir):
+                                raise Asks(f"{self._named(Path(entry.path))} is a link that leads outside the folder")
+                        elif entry.is_dir() and entry.name not in LEFT_OUT:
+                            waiting.append(Path(entry.path))
+            except OSError:
+                continue  # gone, or unreadable for the program too
 
     def _walk(self, root: Path, tree: Tree) -> None:
         chosen = _matcher(tree.names)

@@ -17,16 +17,20 @@ from aster_sidecar.policy.programs import NETWORK, value_of
 from aster_sidecar.sandbox.spec import Network
 from aster_sidecar.text.safe_text import quoted, shown
 from aster_sidecar.tools.base import Surroundings
+from aster_sidecar.tools.commands import git
 from aster_sidecar.tools.commands.grammar import Redirect, Unclear, Word
 from aster_sidecar.tools.commands.operands import Asks
 from aster_sidecar.tools.commands.project_rows import FIRST, PROJECTS, VARIABLES
-from aster_sidecar.tools.commands.read_only import Judge
-from aster_sidecar.tools.commands.rows import Row
+from aster_sidecar.tools.commands.read_only import Ends, Judge
+from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, Row
 from aster_sidecar.tools.commands.sandbox_names import BY_ROW, name_in_sandbox
 from aster_sidecar.tools.sensitive_places import is_beneath
 
-_NAME = re.compile(r"[A-Za-z0-9_.][\w.:@/-]*")
+_NAME = re.compile(r"(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9_.][\w.:@/-]*")
+"""A subcommand; none with `..`, which could lead out of the folder."""
 _PLAIN_VALUE = re.compile(r"[\w.,:-]*")
+# They put other files in the places of those that a later command of the line names.
+_REPLACES = frozenset(("git switch", "git stash"))
 
 
 class Judged(NamedTuple):
@@ -54,7 +58,7 @@ def judged(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, s
         programs.run_line(line)
     except (Unclear, Asks) as error:
         return Judged(programs.why or str(error))
-    return Judged(programs.why, tuple(programs.needs))
+    return Judged(programs.why, tuple(programs.needs) if programs.settled else ())
 
 
 class _Programs(Judge):
@@ -65,6 +69,8 @@ class _Programs(Judge):
         self._sandbox = sandbox
         self.why: str | None = None
         self.needs: dict[str, None] = {}
+        self._work_dir = surroundings.work_dir
+        self._makes_folder = self._replaces = self._reads_files = False
 
     def _more(self, reason: Asks) -> None:
         self.why = self.why or str(reason)
@@ -89,6 +95,23 @@ class _Programs(Judge):
                 self._files.check_changes(redirect.to.text, place)
             self._more(reason)
 
+    @property
+    def settled(self) -> bool:
+        """Whether each command was judged by what it will find, and no command changes that before."""
+        return not self._makes_folder and not (self._replaces and self._reads_files)
+
+    def _cd(self, arguments: Sequence[Word], places: frozenset[Path]) -> Ends:
+        folder = arguments[0].text if arguments else None
+        # Another command of the line may make the folder first.
+        self._makes_folder |= not all(os.path.isdir(place / (folder or "")) for place in places)
+        return super()._cd(arguments, places)
+
+    def _reads(self, name: str, program: str, arguments: Sequence[Word], places: frozenset[Path]) -> None:
+        super()._reads(name, program, arguments, places)
+        row = ROWS.get(program)
+        whole = row is None or bool(row.deep) or any(word.pattern is not None for word in arguments)
+        self._reads_files |= (whole and program not in BUILTINS) or self._files.has_looked(places)
+
     def _does_more(self, name: str, arguments: Sequence[Word], places: frozenset[Path], reason: Asks) -> None:
         if (scope := self._scope(name, arguments, places)) is None:
             raise reason
@@ -108,14 +131,40 @@ class _Programs(Judge):
         if found is None:
             return None
         scope, row, rest = found
+        before = self._files
         try:
             for place in places:
+                # A rule is for one folder, so that what is elsewhere in the work folder is outside of it, too.
+                self._files = self._files.within(place)
+                self._check_words(program, rest, place)
                 self._row(quoted(program), row, rest, place)
-                if program in ("cp", "mv"):
-                    self._check_destinations(rest, place)
+                self._check_more(program, scope, rest, place)
+                self._reads_files |= self._files.has_looked((place,))
         except Asks:
             return None
+        finally:
+            self._files = before
+        self._replaces |= scope in _REPLACES
         return scope
+
+    def _check_words(self, program: str, arguments: Sequence[Word], cwd: Path) -> None:
+        """Check for words that have a meaning of their own for many programs."""
+        for text in [word.text or "" for word in arguments]:
+            if program != "git" and program not in BY_ROW and (text.startswith("@") or text == "-"):
+                raise Asks(f"{quoted(program)} reads further arguments or files from {quoted(shown(text))}")
+            if program == "pytest" and "::" in text:
+                self._files.check(text.split("::")[0], cwd)
+            if program == "go" and text.endswith("..."):
+                self._files.check(text.removesuffix("..."), cwd)
+
+    def _check_more(self, program: str, scope: str, arguments: Sequence[Word], cwd: Path) -> None:
+        if program in ("cp", "mv"):
+            self._check_destinations(program, arguments, cwd)
+        if program == "git":
+            words = [word.text or "" for word in arguments]
+            switched = scope == "git switch" and not {"-c", "--create"} & set(words)
+            named = [word for word in words if word == "-" or not word.startswith("-")]
+            git.check_changed(self._work_dir, cwd, named[0] if switched and named else None)
 
     def _is_installed(self, name: str) -> bool:
         """Whether a program is found on PATH, and not in the folder, where the agent may have put it."""
@@ -124,14 +173,22 @@ class _Programs(Judge):
             return False
         found = shutil.which(name, path=self._env.get("PATH", ""))
         return found is not None and not any(
-            is_beneath(way, self._files.work_dir) for way in (Path(os.path.realpath(found)), Path(found))
+            is_beneath(way, self._work_dir) for way in (Path(os.path.realpath(found)), Path(found))
         )
 
-    def _check_destinations(self, arguments: Sequence[Word], cwd: Path) -> None:
-        """Check the files that a copy or a move creates in a folder."""
-        *sources, to = [word.text for word in arguments if word.text is not None and not word.text.startswith("-")]
-        for source in sources if os.path.isdir(cwd / to) else ():
-            self._files.check_changes(os.path.join(to, os.path.basename(source.rstrip("/"))), cwd)
+    def _check_destinations(self, program: str, arguments: Sequence[Word], cwd: Path) -> None:
+        """Check the files that a copy or a move creates in a folder; a move of a folder would take links with it."""
+        words = [one for word in arguments for one in self._files.expanded(word, cwd)]
+        *sources, to = [text for text in words if not text.startswith("-")] or [""]
+        for source in sources:
+            if program == "mv" and os.path.lexists(cwd / source) and not _is_plain(cwd / source):
+                raise Asks(f"{shown(source)} is no plain file")
+            if os.path.isdir(cwd / to):
+                self._files.check_changes(os.path.join(to, os.path.basename(source.rstrip("/"))), cwd)
+
+
+def _is_plain(path: Path) -> bool:
+    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def _row(program: str, arguments: Sequence[Word]) -> tuple[str, Row, list[Word]] | None:
@@ -142,14 +199,14 @@ def _row(program: str, arguments: Sequence[Word]) -> tuple[str, Row, list[Word]]
     before = FIRST.get(program, frozenset())
     place = next((n for n, word in enumerate(arguments) if word.text not in before or word.pattern), len(arguments))
     first = arguments[place].text if place < len(arguments) and arguments[place].pattern is None else None
-    rest = [*arguments[:place], *arguments[place + 1 :]]
+    rest = list(arguments[place + 1 :])
     if first is not None and first in rows:
         return f"{program} {first}", rows[first], rest
     if first is not None and _NAME.fullmatch(first):
         if (row := rows.get(f"{first} *")) is not None and place + 1 < len(arguments):
             second = arguments[place + 1]
             if second.pattern is None and _NAME.fullmatch(second.text or ""):
-                return f"{program} {first} {second.text}", row, [*arguments[:place], *arguments[place + 2 :]]
+                return f"{program} {first} {second.text}", row, list(arguments[place + 2 :])
             return None
         if (row := rows.get("*")) is not None:
             return f"{program} {first}", row, rest

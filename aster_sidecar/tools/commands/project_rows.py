@@ -35,9 +35,53 @@ def _plain(operands: list[str], options: Options) -> str | None:
     """Only names and numbers, so that a value is no path that leads out of the folder, and no command."""
     for values in options.values():
         for value in values:
-            if not _PLAIN.fullmatch(value) or value.startswith(("/", "-")) or ".." in value:
+            if not _PLAIN.fullmatch(value) or value.startswith(("/", "-", "@")) or ".." in value:
                 return f"the value {value[:40]!r} is not checked"
     return None
+
+
+def _jobs(operands: list[str], options: Options) -> str | None:
+    numbers = all(re.fullmatch(r"[0-9]*", value) for value in options.get("j", []))
+    return None if numbers else "the number of jobs is no number"
+
+
+_BUILD_FOLDER = re.compile(r"(?:\./)?(?:build|out|_build|cmake-build)[\w.-]*(?:/[\w.-]+)*/?")
+
+
+def _built(operands: list[str], options: Options) -> str | None:
+    """cmake and ctest: another folder could have other commands, and a target with `=` sets a variable of make."""
+    if not all(map(_BUILD_FOLDER.fullmatch, [*options.get("build", []), *options.get("test-dir", [])])):
+        return "it builds in a folder that may have other commands"
+    words = [value for option in ("t", "target", "config") for value in options.get(option, [])]
+    if not all(re.fullmatch(r"\w[\w.+-]*", word) for word in words):
+        return "it passes on a word that is no target"
+    return _jobs(operands, options) or _plain(operands, {k: v for k, v in options.items() if k != "j"})
+
+
+def _own_configuration(operands: list[str], options: Options) -> str | None:
+    """tsc: a file of another name would be another configuration."""
+    for named in options.get("p", []) + options.get("project", []):
+        last = named.rstrip("/").rsplit("/", 1)[-1]
+        if last not in ("", ".") and not re.fullmatch(r"[\w@-]+|tsconfig[\w.-]*\.json", last):
+            return f"{named[:40]!r} may have other settings"
+    return None
+
+
+# Both programs expand patterns in quotes themselves, so that a path may be spelled in other ways.
+_OWN_PATTERN = re.compile(r"(?:[\w.@/ *?-]|\{\w+(?:,\w+)*\}|\[\w+\])*")
+
+
+def _patterns(operands: list[str], options: Options) -> str | None:
+    if not all(map(_OWN_PATTERN.fullmatch, operands)):
+        return "it expands a pattern that is not checked"
+    return _plain(operands, options)
+
+
+def _no_contents(operands: list[str], options: Options) -> str | None:
+    """Without one of these, prettier prints what is in the files."""
+    if not {"w", "write", "c", "check", "l", "list-different"} & options.keys():
+        return "it prints the files"
+    return _patterns(operands, options)
 
 
 def _test_filters(operands: list[str], options: Options) -> str | None:
@@ -63,6 +107,9 @@ def _packages(operands: list[str], options: Options) -> str | None:
 
 
 def _names_of_tests(operands: list[str], options: Options) -> str | None:
+    for value in options.get("cov", []):
+        if not re.fullmatch(r"[\w.-]*(?:/[\w.-]+)*", value) or ".." in value.split("/"):
+            return "it measures what is elsewhere"
     for value in options.get("cov-report", []):
         if not re.fullmatch(
             r"term|term-missing|term:skip-covered|term-missing:skip-covered|xml|html|json|lcov|", value
@@ -71,8 +118,15 @@ def _names_of_tests(operands: list[str], options: Options) -> str | None:
     return None
 
 
+_LIST_OF_PACKAGES = re.compile(
+    r"(?:\./)?(?:[\w.-]+/)*(?:[\w.-]*requirements[\w.-]*\.(?:txt|in)|requirements/[\w.-]+\.(?:txt|in))"
+)
+
+
 def _only_folder(operands: list[str], options: Options) -> str | None:
-    """pip would fetch anything else by its name."""
+    """pip would fetch anything else by its name, also what a list of packages of any other name has."""
+    if not all(map(_LIST_OF_PACKAGES.fullmatch, options.get("r", []) + options.get("requirement", []))):
+        return "it installs from a file that may be no list of packages"
     return (
         None
         if all(word in (".", "./") for word in options.get("e", []) + options.get("editable", []))
@@ -81,13 +135,14 @@ def _only_folder(operands: list[str], options: Options) -> str | None:
 
 
 def _messages(operands: list[str], options: Options) -> str | None:
-    if not ({"m", "message", "no-edit", "F", "file"} & options.keys()):
+    if not ({"m", "message", "no-edit"} & options.keys()):
         return "git would open an editor"
     return None
 
 
 def _branch(operands: list[str], options: Options) -> str | None:
-    return None if all(re.fullmatch(r"[\w./-]+", word) for word in operands) else "it names no branch"
+    good = len(operands) == 1 and re.fullmatch(r"[\w./-]+", operands[0])
+    return None if good else "it names no branch"
 
 
 def _stashes(operands: list[str], options: Options) -> str | None:
@@ -95,12 +150,18 @@ def _stashes(operands: list[str], options: Options) -> str | None:
     return None if good else "it may delete what is stashed"
 
 
+_PHASES = names("validate compile test-compile test package verify")
+
+
 def _phases(operands: list[str], options: Options) -> str | None:
-    return None if all(re.fullmatch(r"[a-z-]+", word) for word in operands) else "it runs a plugin's goal"
+    """maven runs every goal that it is given, also one of a plugin that it fetches."""
+    return None if set(operands) <= _PHASES | {"clean"} else "it has a further goal"
 
 
 # Package managers of JavaScript. What follows `--` goes to the script, which may take it for code.
-_SCRIPT = Row("s", "silent if-present workspaces", _text("w"), _text("workspace"), operands="none", check=_plain)
+_SCRIPT = Row(
+    "s", "silent if-present workspaces", _text("w"), _text("workspace"), apart=True, operands="none", check=_plain
+)
 _NPM_INSTALL = Row(
     "",
     "no-audit no-fund silent offline prefer-offline ignore-scripts legacy-peer-deps no-progress",
@@ -110,19 +171,17 @@ _NPM = {
     **dict.fromkeys(("test", "t", "start", "run *", "run-script *"), _SCRIPT),
     **dict.fromkeys(("ci", "install", "i"), _NPM_INSTALL),
 }
-_PNPM_SCRIPT = Row(
-    "rs", "recursive silent if-present parallel", _text("F"), _text("filter"), operands="none", check=_plain
-)
+# All that follows the name goes to the script, also without `--`.
+_OTHER_SCRIPT = Row(operands="none")
 _PNPM_INSTALL = Row(
     "", "frozen-lockfile no-frozen-lockfile offline prefer-offline ignore-scripts silent", operands="none"
 )
-_PNPM = {"test": _PNPM_SCRIPT, "run *": _PNPM_SCRIPT, "install": _PNPM_INSTALL, "i": _PNPM_INSTALL}
+_PNPM = {"test": _OTHER_SCRIPT, "run *": _OTHER_SCRIPT, "install": _PNPM_INSTALL, "i": _PNPM_INSTALL}
 _YARN_INSTALL = Row("", "frozen-lockfile immutable offline ignore-scripts silent", operands="none")
-_YARN_SCRIPT = Row("s", "silent", operands="none")
-_YARN = {"test": _YARN_SCRIPT, "run *": _YARN_SCRIPT, "install": _YARN_INSTALL, "": _YARN_INSTALL}
+_YARN = {"test": _OTHER_SCRIPT, "run *": _OTHER_SCRIPT, "install": _YARN_INSTALL, "": _YARN_INSTALL}
 _BUN = {
     "test": Row("", "bail coverage", {}, _text("timeout"), operands="none", check=_plain),
-    "run *": _YARN_SCRIPT,
+    "run *": _OTHER_SCRIPT,
     "install": Row("", "frozen-lockfile ignore-scripts silent", operands="none"),
 }
 
@@ -157,14 +216,14 @@ def _go(operands: list[str], options: Options) -> str | None:
 
 _GO = Row(operands="text", anything=True, known=True, check=_go)
 
-_MAKE = Row("ksBin", "silent keep-going always-make dry-run", joined="j", operands="none")
+_MAKE = Row("ksBin", "silent keep-going always-make dry-run", joined="j", operands="none", check=_jobs)
 _PYTEST = Row(
     "qvxslh",
     "quiet verbose exitfirst lf last-failed ff failed-first nf new-first sw stepwise no-header no-summary showlocals"
     " collect-only co disable-warnings strict-markers no-cov runxfail cache-clear",
     _text("k m n r"),
-    _text("maxfail durations tb timeout dist numprocesses color capture show-capture verbosity"),
-    "cov cov-report maxfail durations tb timeout color",
+    _text("maxfail durations tb timeout dist numprocesses color capture show-capture verbosity cov-report"),
+    "cov",
     check=_names_of_tests,
 )
 _FORMATTER = Row(
@@ -173,6 +232,7 @@ _FORMATTER = Row(
     _text("l t"),
     _text("line-length target-version"),
     changes=True,
+    within=True,
     check=_plain,
 )
 _RUFF = Row(
@@ -181,6 +241,7 @@ _RUFF = Row(
     {},
     _text("select ignore extend-select line-length target-version output-format"),
     changes=True,
+    within=True,
     check=_plain,
 )
 
@@ -192,12 +253,24 @@ PROJECTS: Mapping[str, Mapping[str, Row]] = {
     "yarn": _YARN,
     "bun": _BUN,
     "tsc": {
-        "": Row("", "noEmit pretty skipLibCheck strict", _file("p"), _file("project"), operands="none"),
+        "": Row(
+            "",
+            "noEmit pretty skipLibCheck strict",
+            _file("p"),
+            _file("project"),
+            apart=True,
+            operands="none",
+            check=_own_configuration,
+        ),
     },
     "eslint": {
-        "": Row("", "fix quiet cache", {}, _text("ext max-warnings"), changes=True, check=_plain),
+        "": Row("", "fix quiet cache", {}, _text("ext max-warnings"), changes=True, within=True, check=_patterns),
     },
-    "prettier": {"": Row("wcl", "write check list-different", {}, _text("log-level"), changes=True)},
+    "prettier": {
+        "": Row(
+            "wcl", "write check list-different", {}, _text("log-level"), changes=True, within=True, check=_no_contents
+        )
+    },
     "cargo": {
         **dict.fromkeys(("build", "b", "check", "c", "doc", "run", "r", "bench"), _CARGO),
         "test": replace(_CARGO, operands="text", check=_test_filters),
@@ -208,19 +281,32 @@ PROJECTS: Mapping[str, Mapping[str, Row]] = {
     "go": {"build": _GO, "test": _GO, "vet": _GO, "fmt": _GO, "mod *": Row("v", operands="none")},
     "make": {"": _MAKE, "*": _MAKE},
     "cmake": {
-        "": Row("v", "verbose", _text("t"), {**_file("build"), **_text("target config")}, joined="j", operands="none"),
+        "": Row(
+            "v",
+            "verbose",
+            _text("t"),
+            {**_file("build"), **_text("target config")},
+            joined="j",
+            apart=True,
+            operands="none",
+            check=_built,
+        ),
     },
     "ctest": {
         "": Row(
             "VQ",
             "output-on-failure verbose",
-            _text("R E L j"),
+            _text("R E L"),
             {**_file("test-dir"), **_text("parallel timeout")},
+            joined="j",
+            apart=True,
             operands="none",
-            check=_plain,
+            check=_built,
         )
     },
-    "mvn": {"*": Row("qoBU", "quiet offline batch-mode", operands="text", check=_phases)},
+    "mvn": dict.fromkeys(
+        ("clean", "install", *_PHASES), Row("qoBU", "quiet offline batch-mode", operands="text", check=_phases)
+    ),
     "gradle": {"*": Row("q", "quiet offline info stacktrace no-daemon continue", operands="none")},
     "dotnet": {
         **dict.fromkeys(
@@ -230,6 +316,7 @@ PROJECTS: Mapping[str, Mapping[str, Row]] = {
                 "no-restore no-build nologo",
                 _text("c v f"),
                 _text("configuration verbosity framework filter"),
+                apart=True,
                 operands="none",
                 check=_plain,
             ),
@@ -276,7 +363,7 @@ PROJECTS: Mapping[str, Mapping[str, Row]] = {
             check=_messages,
         ),
         "stash": Row("uk", "include-untracked keep-index", operands="text", check=_stashes),
-        "switch": Row("qcC", "quiet create", operands="text", most=2, check=_branch),
+        "switch": Row("qc", "quiet create", operands="text", check=_branch),
         "fetch": Row("pqt", "prune quiet tags all", operands="none"),
     },
     # Programs that change the files that they are given, in the folder.
@@ -293,7 +380,7 @@ FIRST: Mapping[str, frozenset[str]] = {
     "pnpm": names("--silent -s -r --recursive"),
     "yarn": names("--silent -s"),
     "git": names("--no-pager"),
-    "make": names("-s -k -B -j -j1 -j2 -j3 -j4 -j6 -j8 -j10 -j12 -j16 --silent --keep-going"),
+    "make": names("-s -k -B -n -j -j1 -j2 -j3 -j4 -j6 -j8 -j10 -j12 -j16 --silent --keep-going"),
     "mvn": names("-q -o -B -U"),
     "gradle": names("-q --quiet --offline --no-daemon"),
     "cargo": names("-q --quiet -v --verbose"),

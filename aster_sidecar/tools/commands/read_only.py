@@ -80,7 +80,7 @@ def _sends_to_background(command: Command) -> bool:
             return any(map(_sends_to_background, command.parts))
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     """The directories that the shell may be in after a command, if it succeeds and if it fails."""
 
     well: frozenset[Path]
@@ -114,7 +114,7 @@ class Judge:
             raise Asks("`&>` sends what is before it to the background in some shells")
         self.run(command, frozenset((self._cwd,)))
 
-    def run(self, command: Command, places: frozenset[Path]) -> _Ends:
+    def run(self, command: Command, places: frozenset[Path]) -> Ends:
         """Judge a command that runs in one of the directories `places`."""
         if len(places) > MOST_FOLDERS:
             raise Asks("it may run in many folders")
@@ -122,7 +122,7 @@ class Judge:
             case Simple():
                 return self._simple(command, places)
             case Redirected():
-                ends = self.run(command.command, places) if command.command is not None else _Ends(places, places)
+                ends = self.run(command.command, places) if command.command is not None else Ends(places, places)
                 for part in command.within:
                     self.run(part, ends.either | places)
                 for redirect in command.redirects:
@@ -131,32 +131,32 @@ class Judge:
             case Joined():
                 return self._joined(command, places)
 
-    def _joined(self, command: Joined, places: frozenset[Path]) -> _Ends:
+    def _joined(self, command: Joined, places: frozenset[Path]) -> Ends:
         match command.how:
             case "and" | "or":
                 first = self.run(command.parts[0], places)
                 second = self.run(command.parts[1], first.well if command.how == "and" else first.badly)
                 if command.how == "and":
-                    return _Ends(second.well, first.badly | second.badly)
-                return _Ends(first.well | second.well, second.badly)
+                    return Ends(second.well, first.badly | second.badly)
+                return Ends(first.well | second.well, second.badly)
             case "not":
                 ends = self._all(command.parts, places)
-                return _Ends(ends.badly, ends.well)
+                return Ends(ends.badly, ends.well)
             case "subshell":
                 self._all(command.parts, places)
-                return _Ends(places, places)
+                return Ends(places, places)
             case "then" | "if" | "pipe":
                 # One of a pipe, of an "if" or in the background may run in a directory from before.
                 return self._all(command.parts, places)
 
-    def _all(self, parts: Sequence[Command], places: frozenset[Path]) -> _Ends:
+    def _all(self, parts: Sequence[Command], places: frozenset[Path]) -> Ends:
         """Judge commands of which each may run after any one before it, or in the background."""
-        ends = _Ends(places, places)
+        ends = Ends(places, places)
         reached = places
         for part in parts:
             ends = self.run(part, reached)
             reached |= ends.either
-        return ends if len(parts) == 1 else _Ends(reached, reached)
+        return ends if len(parts) == 1 else Ends(reached, reached)
 
     def _redirect(self, redirect: Redirect, places: frozenset[Path]) -> None:
         operator, to = redirect.operator, redirect.to
@@ -173,7 +173,7 @@ class Judge:
 
     # -- simple commands -----------------------------------------------------------------------------------------------
 
-    def _simple(self, command: Simple, places: frozenset[Path]) -> _Ends:
+    def _simple(self, command: Simple, places: frozenset[Path]) -> Ends:
         for part in command.within:
             self.run(part, places)
         for name, value in command.assigned:
@@ -190,7 +190,7 @@ class Judge:
             self._reads(name, program, arguments, places)
         except Asks as reason:
             self._does_more(name, arguments, places, reason)
-        return _Ends(places, places)
+        return Ends(places, places)
 
     def _assigned(self, name: str, value: Word) -> None:
         """Check a variable that is set for a program."""
@@ -222,7 +222,7 @@ class Judge:
             else:
                 raise Asks(f"{quoted(shown(program))} is not known to only read")
 
-    def _cd(self, arguments: Sequence[Word], places: frozenset[Path]) -> _Ends:
+    def _cd(self, arguments: Sequence[Word], places: frozenset[Path]) -> Ends:
         words = [word.text for word in arguments if word.pattern is None]
         if len(words) != 1 or len(arguments) != 1 or words[0] is None or words[0][:1] in ("-", ""):
             raise Asks("it changes to a folder that is not known")
@@ -235,7 +235,7 @@ class Judge:
                 raise Asks("it changes to a folder through a link")
             if path.is_dir():
                 reached.add(path)
-        return _Ends(frozenset(reached) or places, places)
+        return Ends(frozenset(reached) or places, places)
 
     def _check_binary(self, name: str, program: str) -> None:
         """Check that a program is not in a place where the agent, or somebody else, may have put it."""
@@ -294,6 +294,11 @@ class Judge:
             tree = row.tree(options)
             for text in [text for text, _ in files] or ["."]:
                 self._files.check_tree(self._files.check(text, cwd), tree if row.content else None)
+        if row.within:
+            for text in [text for text, _ in files] or ["."]:
+                # A pattern that the program itself expands may be about all that is in the folder.
+                there = self._files.check(text, cwd) if os.path.lexists(cwd / text) else cwd
+                self._files.check_changes_within(there)
 
     def _check_files(self, files: Sequence[tuple[str, Word]], cwd: Path, *, content: bool) -> None:
         self._files.check_matches((text for text, word in files if word.pattern is not None), cwd, content=content)
@@ -357,6 +362,8 @@ class Judge:
                     options.setdefault(letter, []).append(text[place + 1 :])
                     break
                 if letter in row.values:
+                    if row.apart and text[1:] != letter:
+                        raise Asks(f"{name} may read {quoted(shown(text))} as several options")
                     value = text[place + 1 :] or following(text)
                     self._check_value(row.values[letter], value, cwd)
                     options.setdefault(letter, []).append(value)

@@ -38,9 +38,10 @@ class Row:
     - `flags`: letters of options without a value; `values`: letters of options with one, and what it is. `long` and
       `long_values`: the same for long options. `optional`: long options whose value is after "=" or is left out.
     - `joined`: letters of options whose value can be left out, and otherwise follows in the same word, such as -M90.
+    - `apart`: whether the value of a letter has to be the next word, because the program reads -abc in its own way.
     - `operands`: what the words that are not options are. `lead`: how many of them come first that are text, such as a
       pattern; not with one of the options `lead_in`, which give it. `most`: how many operands there may be.
-    - `changes`: whether it changes the files that it is given.
+    - `changes`: whether it changes the files that it is given; `within`: also all that is in folders that it is given.
     - `content`: whether it prints what is in files, and not only their names, sizes and hashes.
     - `deep`: the options with which it reads folders with all that is in them ("" stands for: always); `tree`: which
       files it then reads.
@@ -56,6 +57,7 @@ class Row:
     long_values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     optional: str = ""
     joined: str = ""
+    apart: bool = False
     operands: Operand = "files"
     lead: int = 0
     lead_in: frozenset[str] = frozenset()
@@ -63,6 +65,7 @@ class Row:
     first: bool = False
     content: bool = False
     changes: bool = False
+    within: bool = False
     deep: frozenset[str] = frozenset()
     tree: Callable[[Options], Tree | None] = _whole
     numeric: bool = False
