@@ -72,7 +72,8 @@ def denies(value: str, run: Run) -> bool:
 
 
 def _named(name: Sequence[str], words: Sequence[str]) -> bool:
-    if not name or not words or os.path.basename(words[0]) != name[0]:
+    # Some file systems take a name in any case of letters.
+    if not name or not words or os.path.basename(words[0]).casefold() != os.path.basename(name[0]).casefold():
         return False
     rest = iter(words[1:])
     return all(part in rest for part in name[1:])

@@ -85,6 +85,11 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         does = judged(arguments.command, cwd, surroundings, env, sandbox)
     reads, unsafe = does.why_not is None, does.why_not
     named = named_programs.found(arguments.command, shown(cwd), env.get("HOME", "~"))
+    opaque = named.opaque and not reads
+    if opaque and open_to_tools:
+        # What a row covers runs no program that is named in the line.
+        plain = does if confined.level != "full" else judged(arguments.command, cwd, surroundings, env, confined=False)
+        opaque = not plain.needs
     reasons = concerns
     if reads:
         reasons = ["This command only reads, and only in the work folder."]
@@ -120,7 +125,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         scopes=scopes,
         needs=does.needs,
         runs=named.runs,
-        opaque=named.opaque and not reads,
+        opaque=opaque,
         binding={
             "command": arguments.command,
             "cwd": str(cwd),
@@ -224,6 +229,8 @@ def _program_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     for name in names:
         if re.fullmatch(r"[\w.@:+/-]+( [\w.@:+/-]+)*", name.removesuffix(NETWORK)) is None:
             raise ToolError(f"{quoted(shown(name))} is no program with a subcommand, such as `npm test`")
+    if asked.decision == "deny":
+        names = [named_programs.canonical(name) for name in names]
     if placed is None:
         return "\n".join(names)
     folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)
