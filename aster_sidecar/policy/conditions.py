@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 Test = Literal["equals", "one_of", "beneath", "glob"]
 
 MOST_CHARS = 4096
-"""The longest text to which a pattern is applied; a longer one can't be tested."""
+"""The longest argument to which the pattern of a condition is applied; a longer one can't be tested."""
 _SEPARATORS = re.compile(r"[/\\]" if os.name == "nt" else "/")
 
 
@@ -55,6 +55,8 @@ def holds(condition: Condition, arguments: Mapping[str, Any], places: Mapping[st
         if not isinstance(found, Mapping) or name not in found:
             return None
         found = cast("Mapping[str, Any]", found)[name]
+    if found is None:  # as if it were left out
+        return None
     result: bool | None
     match condition.test:
         case "equals":
@@ -86,7 +88,7 @@ def matches(pattern: str, text: str) -> bool:
     `*` stands for any characters but `/`, `?` for one, `[abc]` for one of these, and `**` as a whole name for any
     number of names.
     """
-    return len(text) <= MOST_CHARS and _matched(_SEPARATORS.split(pattern), _SEPARATORS.split(text))
+    return _matched(_SEPARATORS.split(pattern), _SEPARATORS.split(text))
 
 
 def _matched(pattern: Sequence[str], names: Sequence[str]) -> bool:
@@ -99,6 +101,11 @@ def _matched(pattern: Sequence[str], names: Sequence[str]) -> bool:
         if not reached:
             return False
     return len(names) in reached
+
+
+def matches_any(pattern: str, text: str) -> bool:
+    """The same for a text that is no path, such as a command: `*` also stands for `/`."""
+    return matches(pattern, text) or fnmatch.fnmatchcase(text, pattern)
 
 
 def beginning(pattern: str) -> str:

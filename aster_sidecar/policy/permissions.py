@@ -172,7 +172,8 @@ def reaches(rule: Rule, target: str) -> bool:
         case "beneath":
             return conditions.beneath(rule.value, target)
         case "glob":
-            return conditions.matches(rule.value, target)
+            is_path = rule.decision == "allow" or target.startswith(("/", "\\")) or target[1:2] == ":"
+            return (conditions.matches if is_path else conditions.matches_any)(rule.value, target)
         case "program":
             return False
 

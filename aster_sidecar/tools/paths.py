@@ -6,6 +6,7 @@ then opens that path and no other.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -127,14 +128,15 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = 
 
 def _pattern(value: str, surroundings: Surroundings) -> str:
     """A pattern of paths with its beginning made canonical. Raises: ToolError, ValueError."""
-    plain = os.path.join(surroundings.work_dir, os.path.expanduser(value))
+    plain = os.path.join(glob.escape(str(surroundings.work_dir)), os.path.expanduser(value))
     folder = beginning(plain)
-    rest = plain[len(folder) :].lstrip("/\\")
+    names = re.split(r"[/\\]" if os.name == "nt" else "/", plain[len(folder) :])
+    rest = os.sep.join(name for name in names if name not in ("", "."))
     if not rest or not set(rest) & set("*?["):
         raise ToolError("the pattern has no wildcard: * and ? stand for characters in a name, ** for any folders")
-    if ".." in re.split(r"[/\\]", rest):
+    if ".." in names:
         raise ToolError("the pattern has .. after a wildcard")
-    return os.path.join(_canonical(folder, follow=True), rest)
+    return os.path.join(glob.escape(str(_canonical(folder, follow=True))), rest)
 
 
 def rule_value_of_links(asked: RuleTarget, surroundings: Surroundings) -> str:

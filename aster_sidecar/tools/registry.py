@@ -160,6 +160,9 @@ class Toolkit:
     ) -> Decision:
         """What the policy decides about the call now."""
         rules = self._rules()
+        # As the tool reads them, so that "yes" is true where it takes a truth value.
+        with contextlib.suppress(ValidationError, ToolNotFound):
+            arguments = self.get(name).arguments.model_validate(arguments).model_dump(exclude_unset=True)
         places = self._places(name, arguments, session_id, rules)
         call = ToolCall(name, agent_id, session_id, clock.now(), arguments, places)
         return decide(self._mode(agent_id, session_id), rules, call, assessment)
@@ -180,9 +183,11 @@ class Toolkit:
             for part in argument.split("."):
                 value = cast("Mapping[str, Any]", value).get(part) if isinstance(value, Mapping) else None
             if isinstance(value, str):
-                with contextlib.suppress(OSError, ValueError):
-                    work_dir = self._surroundings(session_id).work_dir
-                    found[argument] = os.path.realpath(os.path.join(work_dir, os.path.expanduser(value)))
+                with contextlib.suppress(OSError, ValueError, ToolError):
+                    place = paths.look(value, self._surroundings(session_id), lookalike="tell")
+                    # A tool may take an entry whose name looks the same: then it is not known where that is.
+                    if not any(paths.RESEMBLES in concern for concern in place.concerns):
+                        found[argument] = str(place.path)
         return found
 
     def checked(self, asked: wire.RuleCreate) -> wire.RuleCreate:
