@@ -66,7 +66,7 @@ class Denied:
         for way in (path, *path.parents):
             identity = _identity(way) or (-1, -1)
             for root, rule in self._patterns:
-                if root == identity and reaches(rule, os.path.join(_root(rule), path.relative_to(way))):
+                if root == identity and reaches(rule, str(Path(_root(rule)) / path.relative_to(way))):
                     return f"This is another name of what matches {shown(rule.value)}. {denied_by(rule)}"
             rule = self._roots.get(identity)
             if rule is not None and (rule.kind == "beneath" or way == path):
