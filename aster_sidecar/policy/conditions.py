@@ -6,6 +6,8 @@ import fnmatch
 import json
 import os
 import re
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -14,6 +16,8 @@ Test = Literal["equals", "one_of", "beneath", "glob"]
 
 MOST_CHARS = 4096
 """The longest argument to which the pattern of a condition is applied; a longer one can't be tested."""
+CASELESS = sys.platform in ("darwin", "win32")
+"""Whether the usual file systems take a name in any case of letters."""
 _SEPARATORS = re.compile(r"[/\\]" if os.name == "nt" else "/")
 
 
@@ -106,6 +110,11 @@ def _matched(pattern: Sequence[str], names: Sequence[str]) -> bool:
 def matches_any(pattern: str, text: str) -> bool:
     """The same for a text that is no path, such as a command: `*` also stands for `/`."""
     return matches(pattern, text) or fnmatch.fnmatchcase(text, pattern)
+
+
+def folded(text: str) -> str:
+    """The text without the differences that the file systems of macOS and Windows ignore; elsewhere as it is."""
+    return unicodedata.normalize("NFC", text).casefold() if CASELESS else text
 
 
 def beginning(pattern: str) -> str:

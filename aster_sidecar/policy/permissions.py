@@ -172,8 +172,11 @@ def reaches(rule: Rule, target: str) -> bool:
         case "beneath":
             return conditions.beneath(rule.value, target)
         case "glob":
-            is_path = rule.decision == "allow" or target.startswith(("/", "\\")) or target[1:2] == ":"
-            return (conditions.matches if is_path else conditions.matches_any)(rule.value, target)
+            if rule.decision == "allow" or conditions.matches(rule.value, target):
+                return conditions.matches(rule.value, target)
+            is_path = target.startswith(("/", "\\")) or target[1:2] == ":"
+            wider = conditions.matches if is_path else conditions.matches_any
+            return wider(conditions.folded(rule.value), conditions.folded(target))
         case "program":
             return False
 

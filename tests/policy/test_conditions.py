@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from aster_sidecar.policy import conditions
 from aster_sidecar.policy.conditions import MOST_CHARS, Condition, beginning, beneath, holds, matches, matches_any
 from aster_sidecar.policy.permissions import Assessment, Rule, ToolCall, decide, in_force, reaches
 
@@ -272,6 +273,16 @@ def test_a_pattern_denies_commands_of_any_length(command: str) -> None:
     found = Assessment("high", f"in /w:\n{command}", command, "because", names=(command, "/w"))
     for mode in ("auto_approve", "smart_approve", "always_ask"):
         assert decide(mode, [rule], ToolCall("run_command", "a", "s", NOW), found).verdict == "deny"
+
+
+def test_a_pattern_denies_names_that_the_file_system_takes_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [Rule("r", decision, "x", "glob", "/w/caf\u00e9/*.pem") for decision in ("deny", "allow")]
+    other = "/W/cafe\u0301/X.PEM"
+    monkeypatch.setattr(conditions, "CASELESS", False)
+    assert [reaches(rule, other) for rule in rules] == [False, False]
+    monkeypatch.setattr(conditions, "CASELESS", True)
+    assert [reaches(rule, other) for rule in rules] == [True, False]
+    assert reaches(Rule("r", "deny", "x", "glob", "/w/[!A]"), "/w/a")
 
 
 def test_a_pattern_that_allows_does_not_go_across_names() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aster_sidecar.tools.commands.program_scopes import judged
 from aster_sidecar.tools.denied_places import Denied, places_of
 from aster_sidecar.tools.paths import rule_value
 from aster_sidecar.tools.registry import Toolkit
-from tests.tools.support import make_surroundings
+from tests.tools.support import call, make_surroundings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="paths are written with slashes here")
 
@@ -113,6 +114,21 @@ def test_commands_that_walk_folders(line: str, pattern: str, reads: bool, place:
     if line != "cat src/x.pem" and not line.startswith(("cat", "grep")):
         assert without is None
     assert (judged(line, place.work_dir, held, env, confined=False).why_not is None) == (reads and without is None)
+
+
+def test_tools_that_walk_folders_leave_it_out(place: Surroundings) -> None:
+    (place.work_dir / "src" / "y.dat").write_text("x\n")
+    (place.work_dir / "src" / "twin.txt").hardlink_to(place.work_dir / "src" / "y.dat")
+    rule = replace(deny(value("**/*.dat", place)), tool="*")
+    kit = Toolkit(builtin_tools(), lambda _: place, lambda *_: "auto_approve", lambda: [rule])
+    held = kit.called_by("a", "s").surroundings()
+    listed = [one["name"] for one in call("list_dir", held, depth=4).value["entries"]]
+    assert "src/main.py" in listed
+    assert "src/y.dat" not in listed
+    found = str(call("search_files", held, pattern="x").value["hits"])
+    assert "keys/c.txt" in found
+    assert "y.dat" not in found
+    assert "twin.txt" not in found
 
 
 # -- conditions --------------------------------------------------------------------------------------------------------

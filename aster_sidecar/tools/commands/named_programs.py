@@ -28,7 +28,7 @@ _RUNS_NONE = names(
     """
 )
 _NOT_THESE = names("sed awk sort rg command")
-_EVALUATE = names("test [ printf")
+_EVALUATE = names("test [ printf wait")
 """bash evaluates the subscript of a variable's name, as in `[ -v 'a[$(id)]' ]`."""
 _ELSEWHERE = re.compile(
     r"-C.*|--(?:prefix|cwd|dir|git-dir|work-tree|manifest-path|directory|project|project-dir|file|workspaces?|filter"
@@ -81,6 +81,7 @@ _SAME: dict[str, dict[str, str]] = {
     "cargo": {"b": "build", "c": "check", "d": "doc", "r": "run", "t": "test", "rm": "remove"},
     "bun": {"i": "install", "a": "add", "rm": "remove"},
 }
+_SCRIPTS = names("npm pnpm yarn bun")
 _STARTS = {"npm": names("test install publish uninstall exec start restart update unpublish deprecate login token")}
 """Subcommands that the program also takes by their beginnings."""
 MOST_NESTED = 3
@@ -147,14 +148,16 @@ def _named(words: Sequence[str], cwd: str | None) -> list[Run]:
     elsewhere = _ELSEWHERE_OF.get(name)
     moved = any(_ELSEWHERE.fullmatch(word) or (elsewhere and elsewhere.fullmatch(word)) for word in words[1:])
     folder = None if moved else cwd
-    runs = [Run(folder, tuple(words))]
+    found = [tuple(words)]
     if "-" in name[1:-1]:  # such as git-push
-        runs.append(Run(folder, (*name.split("-", 1), *words[1:])))
+        found.append((*name.split("-", 1), *words[1:]))
     same, starts = _SAME.get(name, {}), _STARTS.get(name, frozenset[str]())
     for place, word in enumerate(words[1:], 1):
         meant = {same[word]} if word in same else {one for one in starts if len(word) > 1 and one.startswith(word)}
-        runs += [Run(folder, (*words[:place], one, *words[place + 1 :])) for one in sorted(meant - {word})]
-    return runs
+        found += [(*words[:place], one, *words[place + 1 :]) for one in sorted(meant - {word})]
+    if name in _SCRIPTS:  # `yarn build` means `yarn run build`
+        found += [(words[0], "run", *rest) for _, *rest in found]
+    return [Run(folder, one) for one in found]
 
 
 def canonical(name: str) -> str:

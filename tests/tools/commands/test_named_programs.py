@@ -75,6 +75,7 @@ PUSH = [
     "[ -v 'a[$(git push)]' ]",
     "test -v 'a[$(git push)]'",
     "printf %d 'a[$(git push)]'",
+    "sleep 1 & wait -np 'a[$(git push)]'",
     "echo $((a[$(git push)]))",
     # git's own ways
     "/usr/bin/git push",
@@ -283,6 +284,10 @@ def test_other_commands_are_not_concerned(line: str, surroundings: Surroundings)
         ("npm test", "npm t"),
         ("npm run", "npm run-script x"),
         ("npm exec", "npm x y"),
+        ("npm run test", "npm test"),
+        ("npm run test", "npm t"),
+        ("yarn run build", "yarn build"),
+        ("yarn build", "yarn run build"),
         ("cargo test", "cargo t"),
         ("cargo test", "cargo +nightly test"),
         ("make", "make -j4 test"),

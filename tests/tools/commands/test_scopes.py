@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,9 @@ USUAL = [
     *("git stash", "git stash push -u", "git stash pop", "git switch other", "git switch -c new", "git switch -"),
     *("git fetch", "git fetch --prune --tags", "git --no-pager commit -m x"),
     *("mkdir -p a/b", "touch new.txt", "cp a.txt c.txt", "cp a.txt b.txt src", "mv a.txt c.txt", "mv a.txt src/"),
-    *("rm a.txt", "rm -f a.txt nothing.txt", "rm *.txt", "sed -i 's/one/1/' a.txt", "sed -i -E '/x/d' a.txt b.txt"),
+    *("rm a.txt", "rm -f a.txt nothing.txt", "rm *.txt"),
+    # With BSD's sed, -i takes the next word.
+    *(("sed -i 's/one/1/' a.txt", "sed -i -E '/x/d' a.txt b.txt") if sys.platform == "linux" else ()),
     *("eslint --fix src", "eslint 'src/**/*.{ts,tsx}'", "eslint --max-warnings 0 src"),
     *("prettier --write src", "prettier --check .", "prettier -w 'src/**/*.ts'"),
 ]
