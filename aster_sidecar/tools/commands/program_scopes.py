@@ -179,6 +179,8 @@ class _Programs(Judge):
     def _check_destinations(self, program: str, arguments: Sequence[Word], cwd: Path) -> None:
         """Check the files that a copy or a move creates in a folder; a move of a folder would take links with it."""
         words = [one for word in arguments for one in self._files.expanded(word, cwd)]
+        if "--" in words:  # after it, words that look like options are files
+            raise Asks("it has files whose names look like options")
         *sources, to = [text for text in words if not text.startswith("-")] or [""]
         for source in sources:
             if program == "mv" and os.path.lexists(cwd / source) and not _is_plain(cwd / source):

@@ -378,6 +378,7 @@ TRAPS = [
     Line("mv src z", None, "links in a folder lead elsewhere then"),
     Line("mv inner z && cat z", None, "a link leads elsewhere then"),
     Line("mv a.txt .envrc", None, LATER),
+    Line("mv -- -link z", None, "the file whose name looks like an option is not checked"),
     Line("mv .env x", None, SECRETS),
     Line("rm -r src", None, "it deletes a folder"),
     Line("rm -rf .", None, "it deletes a folder"),
