@@ -88,7 +88,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     opaque = named.opaque and not reads
     if opaque and open_to_tools:
         # What a row covers runs no program that is named in the line.
-        plain = does if confined.level != "full" else judged(arguments.command, cwd, surroundings, env, confined=False)
+        plain = does if confined.level != "full" else judged(arguments.command, cwd, surroundings, env, None)
         opaque = not plain.needs
     reasons = concerns
     if reads:

@@ -110,10 +110,10 @@ def test_commands_that_walk_folders(line: str, pattern: str, reads: bool, place:
     rule = deny(value(pattern, place))
     held = Surroundings(place.work_dir, place.protected, lambda tool: [rule] if tool == "read_file" else [])
     env = {"PATH": "/usr/bin:/bin", "HOME": str(place.work_dir.parent)}
-    without = judged(line, place.work_dir, place, env, confined=False).why_not
+    without = judged(line, place.work_dir, place, env, None).why_not
     if line != "cat src/x.pem" and not line.startswith(("cat", "grep")):
         assert without is None
-    assert (judged(line, place.work_dir, held, env, confined=False).why_not is None) == (reads and without is None)
+    assert (judged(line, place.work_dir, held, env, None).why_not is None) == (reads and without is None)
 
 
 def test_tools_that_walk_folders_leave_it_out(place: Surroundings) -> None:

@@ -145,6 +145,12 @@ def _branch(operands: list[str], options: Options) -> str | None:
     return None if good else "it names no branch"
 
 
+def _plain_mode(operands: list[str], options: Options) -> str | None:
+    """Not set-user-ID, and not writable for others."""
+    good = operands and re.fullmatch(r"0?[0-7][0-57][0145]|[ugoa]*[+-][rx]+|u?[+-][rwx]+", operands[0])
+    return None if good and len(operands) > 1 else "its mode is not checked"
+
+
 def _stashes(operands: list[str], options: Options) -> str | None:
     good = operands[:1] in ([], ["push"], ["pop"], ["apply"]) and len(operands) < 2
     return None if good else "it may delete what is stashed"
@@ -371,6 +377,7 @@ PROJECTS: Mapping[str, Mapping[str, Row]] = {
     "touch": {"": Row("acm", "", changes=True)},
     "cp": {"": Row("finpv", "force no-clobber verbose preserve", changes=True)},
     "mv": {"": Row("finv", "force no-clobber verbose", changes=True)},
+    "chmod": {"": Row(operands="files", lead=1, changes=True, check=_plain_mode)},
     "rm": {"": Row("fiv", "force verbose", changes=True)},
     # With BSD's sed, -i takes the next word.
     "sed": {"-i": _SED} if sys.platform == "linux" else {},

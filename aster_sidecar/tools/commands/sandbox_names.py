@@ -49,9 +49,18 @@ _RUNNERS = {
     "docker": "compose",
 }
 """Subcommands that run a program, which belongs to the name."""
+_FIRST_WITH_VALUE = {
+    "pnpm": names("--filter -F -C --dir"),
+    "npm": names("--prefix -w --workspace"),
+    "yarn": names("--cwd"),
+    "git": names("-C"),
+    "make": names("-C"),
+    "cargo": names("--manifest-path"),
+}
+"""Options with a value that may come before the subcommand: they say where a program works."""
 _BARE_RUNNERS = names("npx bunx pnpx uvx xvfb-run")
 _RUNNER_FLAGS = names("-y --yes --no-install --quiet -q --")
-_WRAPPERS = names("env timeout nice nohup time stdbuf ionice setsid xargs")
+_WRAPPERS = names("env timeout nice nohup stdbuf ionice setsid xargs")
 _WRAPPER_WORD = re.compile(
     r"[A-Za-z_]\w*=.*|[0-9]+(?:\.[0-9]+)?[smhd]?|-[0-9rtL]+|-n[0-9]*|-P[0-9]*|-I(?:\{\}|%)?|\{\}|%|-[oe][0L]"
 )
@@ -59,6 +68,8 @@ _INTERPRETERS = re.compile(r"(?:python|pypy|node|ruby|perl|php|lua|bash|sh|zsh|d
 _INTERPRETER_FLAGS = names("-u -B -q -v -x -e -ex --no-warnings --enable-source-maps")
 _SHELLS = names("bash sh zsh dash")
 _TEXT = names("-c -e --eval -p --print -")
+_MODES = names("--build --install --test --check --version -version -V")
+"""Options that say what a program does, and so belong to its name."""
 _WITH_OWN_SUBCOMMANDS = names("manage.py artisan console rails")
 """Scripts of frameworks with subcommands."""
 
@@ -125,7 +136,7 @@ def _interpreted(called: str, words: Sequence[str | None]) -> str | None:
     if first in _TEXT:
         return f"{called} -c" if first == "-c" else f"{called} {first}"
     if not _NAME.fullmatch(first):
-        return f"{called} {first}" if re.fullmatch(r"--[a-z-]+", first) else None
+        return f"{called} {first}" if first in _MODES else None
     if os.path.basename(first) in _WITH_OWN_SUBCOMMANDS:
         return f"{called} {first} {second}" if second is not None and _NAME.fullmatch(second) else None
     return f"{called} {first}"
@@ -133,14 +144,17 @@ def _interpreted(called: str, words: Sequence[str | None]) -> str | None:
 
 def _with_subcommand(called: str, program: str, words: Sequence[str | None]) -> str | None:
     rows, before = PROJECTS.get(program, {}), FIRST.get(program, frozenset())
-    place = next((n for n, word in enumerate(words) if word not in before), len(words))
+    with_value = _FIRST_WITH_VALUE.get(program, frozenset())
+    place = 0
+    while place < len(words) and (words[place] in before or words[place] in with_value):
+        place += 2 if words[place] in with_value else 1
     first = words[place] if place < len(words) else ""
     if first is None:
         return None
     if not first:
         return called
     if not _NAME.fullmatch(first):
-        return called if "" in rows else f"{called} {first}" if re.fullmatch(r"--?[a-z-]+", first) else None
+        return f"{called} {first}" if first in _MODES else called if "" in rows else None
     second = words[place + 1] if place + 1 < len(words) else None
     if f"{first} *" in rows or _RUNNERS.get(program) == first:
         return f"{called} {first} {second}" if second is not None and _NAME.fullmatch(second) else None

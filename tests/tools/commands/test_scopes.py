@@ -34,6 +34,7 @@ SECRETS = "it would read secrets"
 FETCH = "it would fetch a package by its name"
 
 USUAL = [
+    "chmod +x run.sh",
     *("npm test", "npm t", "npm start", "npm run build", "npm run-script lint:fix", "npm ci", "npm install", "npm i"),
     *("npm run build --workspaces --if-present", "npm test --workspace pkg", "npm --silent test", "npm test -w pkg"),
     *("pnpm test", "pnpm -r test", "pnpm run build", "pnpm install --frozen-lockfile", "pnpm i --offline"),
@@ -401,15 +402,26 @@ TRAPS = [
     Line("timeout 5 npm test", None, CODE),
     Line("xargs npm test", None, CODE),
     Line("curl x", None, "there is no row for it"),
+    # chmod
+    Line("chmod +x run.sh", "chmod", "a file of the folder"),
+    Line("chmod 755 run.sh", "chmod", "a file of the folder"),
+    Line("chmod u+x run.sh src/main.py", "chmod", "files of the folder"),
+    Line("chmod -R 777 src", None, "recursion"),
+    Line("chmod 777 run.sh", None, "writable for others"),
+    Line("chmod u+s run.sh", None, "set-user-ID"),
+    Line("chmod 4755 run.sh", None, "set-user-ID"),
+    Line("chmod +x ../x", None, OUT),
+    Line("chmod +x .git/hooks/x", None, LATER),
+    Line("chmod +x", None, "no file"),
 ]
 
 CONFINED = [
-    Line("python x.py", "python", "an interpreter"),
+    Line("python x.py", "python x.py", "a script"),
     Line("python -m pytest -q", "python -m pytest", "a module"),
     Line("python -m http.server", "python -m http.server", "a module"),
-    Line("python -c 'x'", "python", "an interpreter"),
-    Line("node x.js", "node", "an interpreter"),
-    Line("sh -c 'x'", "sh", "an interpreter"),
+    Line("python -c 'x'", "python -c", "a text"),
+    Line("node x.js", "node x.js", "a script"),
+    Line("sh -c 'x'", "sh -c", "a text"),
     Line("npx jest a", "npx jest", "the program that it runs"),
     Line("uv run pytest", "uv run pytest", "the program that it runs"),
     Line("npm run build -- --x", "npm run build", "in a sandbox its arguments do no harm"),
@@ -432,11 +444,39 @@ CONFINED = [
     Line("npm test > .git/hooks/pre-commit", None, LATER),
     Line("npm test > $X", None, "the file is not known"),
     Line("npm test > *.txt", None, "the file is not known"),
-    Line("env X=1 npm test", None, "a rule for env would be one for every program"),
-    Line("timeout 5 npm test", None, "a rule for timeout would be one for every program"),
-    Line("xargs rm", None, "a rule for xargs would be one for every program"),
-    Line("find . -delete", None, "a rule for find would be one for every program"),
-    Line("command rm -rf x", None, "a rule for command would be one for every program"),
+    Line("env X=1 npm test", "npm test", "what the wrapper starts"),
+    Line("timeout 5 npm test", "npm test", "what the wrapper starts"),
+    Line("nohup nice -n5 make x", "make x", "what the wrappers start"),
+    Line("env -i npm test", None, "an option of a wrapper that is not known"),
+    Line("timeout $T npm test", None, "a word that is not known"),
+    Line("timeout 5 rm a.txt", None, "a row that has not been looked at"),
+    Line("python -u x.py", "python x.py", "an option of the interpreter"),
+    Line("python manage.py test", "python manage.py test", "a script with subcommands"),
+    Line("python manage.py", None, "the subcommand is missing"),
+    Line("python", "python", "what it reads"),
+    Line("node --test", "node --test", "what it does"),
+    Line("node --import ./x.mjs y.js", None, "an option that is not known"),
+    Line("python -m", None, "the module is missing"),
+    Line("python x.py .env", None, "a file with secrets"),
+    Line("npm test -- --env-file=.env", None, "a file with secrets"),
+    Line("python -c 'print(open(\".env\").read())'", None, "a file with secrets"),
+    Line("docker compose up", "docker compose up", "a subcommand with one of its own"),
+    Line("git push origin main", "git push", "it has no network"),
+    Line("pnpm --filter web build", "pnpm build", "an option that says where"),
+    Line("git -C pkg push", "git push", "an option that says where"),
+    Line("git -c alias.x=!y x", None, "an option that is not known"),
+    Line("cmake --build build", "cmake --build", "what it does"),
+    Line("ls | xargs npm test", "xargs npm test", "arguments that nobody sees"),
+    Line("ls | xargs -r -n1 cat", None, "files that nobody sees"),
+    Line("awk '{s+=$1} END {print s}' a.txt", "awk", "a language"),
+    Line("cat /etc/hostname", None, "outside the folder"),
+    Line("dd if=a.txt of=b.txt", None, "it overwrites"),
+    Line("kill 1", None, "it ends programs"),
+    Line("eval npm test", None, "it runs what its words don't tell"),
+    Line("source x.sh && npm test", None, "it changes what names mean"),
+    Line("xargs rm", None, "it deletes what nobody sees"),
+    Line("find . -delete", None, "it deletes"),
+    Line("command rm -rf x", None, "it hides the program"),
     Line("git -c x=y commit", None, "the subcommand is not known"),
     Line("npx -p x y", None, "the program is not known"),
     Line("npm $X", None, "the subcommand is not known"),
@@ -478,7 +518,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _needs(line: str, base: Path, *, confined: bool = False, case: Case | None = None) -> list[str]:
     surroundings = place(base, case or Case("x", "asks", ""))
     env = {"PATH": str(base / "bin"), "HOME": str(base / "home")}
-    found = judged(line.replace("BASE", str(base)), surroundings.work_dir, surroundings, env, confined=confined)
+    found = judged(
+        line.replace("BASE", str(base)), surroundings.work_dir, surroundings, env, "none" if confined else None
+    )
     assert found.why_not is not None
     return sorted(found.needs)
 
@@ -514,9 +556,9 @@ def test_a_program_in_the_folder_is_not_the_one_of_the_same_name(plain: Path) ->
     (own / "npm").write_text("a program\n")
     (own / "npm").chmod(0o755)
     env = {"PATH": f"{own}:{plain}/bin", "HOME": str(plain / "home")}
-    assert judged("npm test", plain / "work", surroundings, env, confined=False).needs == ()
+    assert judged("npm test", plain / "work", surroundings, env, None).needs == ()
     (own / "npm").unlink()
-    assert judged("npm test", plain / "work", surroundings, env, confined=False).needs
+    assert judged("npm test", plain / "work", surroundings, env, None).needs
 
 
 @pytest.mark.parametrize("tool", ["write_file", "edit_file", "read_file", "run_command"])
