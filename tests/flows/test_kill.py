@@ -102,7 +102,7 @@ def test_killed_mid_text_keeps_what_was_seen_and_the_next_turn_works(real: Daemo
 
 
 def test_killed_mid_tool_is_unknown_and_not_run_again(real: Daemon, provider: ProviderDouble) -> None:
-    real.config(permission_mode="auto_approve")
+    real.config(permission_mode="auto_approve", sandbox="off")  # it reads a pid
     provider.script(
         Reply([Call("run_command", {"command": "echo ran >> marks; echo $$ begun; sleep 50"})]), Reply([Say("I see.")])
     )

@@ -103,7 +103,7 @@ def wait_gone(pid: int, within_s: float) -> bool:
 
 def run_a_tool_that_stays(client: Daemon) -> int:
     """Start a command that would run for a minute. Returns the pid of its child in another session."""
-    client.config(permission_mode="auto_approve")
+    client.config(permission_mode="auto_approve", sandbox="off")  # it reads pids
     with client.watch() as watcher:
         client.chat("run `setsid sleep 61 & echo $!; sleep 60`")
         return int(watcher.until("tool_progress")[-1]["data"]["delta"].split()[0])

@@ -173,6 +173,7 @@ def test_cancel_of_a_queued_turn_never_runs_it(real: Daemon, provider: ProviderD
 
 def test_cancel_ends_a_running_tool_and_its_children(real: Daemon, provider: ProviderDouble) -> None:
     real.config(permission_mode="auto_approve")
+    real.config(sandbox="off")  # it reads pids
     provider.script(Reply([Call("run_command", {"command": "sleep 60 & echo $$ $!; sleep 60"})]))
     with real.watch() as watcher:
         real.chat("sleep")
