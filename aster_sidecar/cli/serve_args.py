@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     )
     turns.add_argument("--approval-timeout-s", type=float, help="seconds until a question expires (default 0: never)")
     turns.add_argument("--on-unattended", help="wait (default) or deny, when no client is connected")
-    turns.add_argument("--sandbox", help="auto (default), off or required: whether commands run in a sandbox")
+    turns.add_argument("--sandbox", help="off, auto (default on Linux) or required: whether commands run in a sandbox")
     turns.add_argument("--max-requests", type=int, help="provider requests in one turn")
     turns.add_argument("--max-tool-calls", type=int, help="tool calls in one turn")
     turns.add_argument("--max-tokens", type=int, help="tokens in one turn")

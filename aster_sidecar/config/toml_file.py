@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -102,7 +103,8 @@ SETTINGS = {
         ),
         Setting(
             "sandbox",
-            "auto",
+            # Elsewhere there is none, or one that was never run.
+            "auto" if sys.platform == "linux" else "off",
             "Whether commands run in a sandbox: they can change only the work folder, and have no network. auto: where "
             "there is one. required: commands that can't be in one fail.",
             "off, auto, required",

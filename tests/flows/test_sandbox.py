@@ -107,7 +107,13 @@ def test_running_outside_is_always_asked(boxed: Daemon, tmp_path: Path) -> None:
 
 def test_the_network_is_asked_for_and_can_be_allowed_for_a_program(boxed: Daemon) -> None:
     """In auto_approve too; the rule is for this program in this folder, and also covers it without network."""
-    connects = f"{sys.executable} -c 'import socket; socket.create_connection((\"127.0.0.1\", {boxed.port}), 2)'"
+    program = (
+        "import urllib.request, urllib.error\n"
+        f"try: print(urllib.request.urlopen('http://127.0.0.1:{boxed.port}/api/agents', timeout=9).status)\n"
+        "except urllib.error.HTTPError as error: print(error.code)\n"
+    )
+    (boxed.work_dir / "connect.py").write_text(program)
+    connects = f"{sys.executable} connect.py"
     arguments = {"command": connects, "network": "all"}
     assert "needs the network" in run(boxed, **arguments)["error"]
     asking = f"call run_command {json.dumps({**arguments, 'why': 'it fetches a page'})}"
@@ -122,7 +128,7 @@ def test_the_network_is_asked_for_and_can_be_allowed_for_a_program(boxed: Daemon
         assert "…` with network in" in program["words"]
         boxed.approve(asked["call_id"], "allow_always", scope_id=program["scope_id"])
         ended = next(event["data"] for event in watcher.until("done") if event["type"] == "tool_end")
-    assert ended["result"]["exit_code"] == 0
+    assert ended["result"]["stdout"] == "403\n", "it reaches the daemon, which refuses processes of tools"
     events = boxed.ask(asking)
     assert "approval_required" not in [event["type"] for event in events]
     assert run(boxed, connects)["result"]["exit_code"] != 0, "it has no network if it does not ask for it"
@@ -142,7 +148,7 @@ def test_in_the_sandbox_always_covers_interpreters_too(boxed: Daemon) -> None:
     assert [scope["scope_id"] for scope in found["scopes"]] == ["exact", "program"]
     assert "as long as the sandbox holds" in found["scopes"][1]["words"]
     name = Path(sys.executable).name
-    value = f"in {boxed.work_dir}:\n{name}"
+    value = f"in {boxed.work_dir}:\n{name} x.py"
     rule = {"decision": "allow", "tool": "run_command", "kind": "program", "value": value}
     kept = boxed.call("POST", "/api/permissions/rules", rule)
     assert check(f"{sys.executable} x.py")["rule"]["rule_id"] == kept["rule_id"]
@@ -177,7 +183,7 @@ def test_when_a_sandbox_is_required_nothing_runs_outside(boxed: Daemon) -> None:
 
 def test_without_the_setting_commands_run_as_the_person(launch: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = launch()
-    daemon.config(permission_mode="auto_approve")
+    daemon.config(permission_mode="auto_approve", sandbox="off")
     done = run(daemon, f"echo out > {tmp_path / 'outside'}", sandbox="none", why="never mind")
     assert "sandbox" not in done["result"]
     assert (tmp_path / "outside").exists()
