@@ -24,6 +24,7 @@ from aster_sidecar.errors import (
 )
 from aster_sidecar.policy.decisions import PERSON, Decided, decision_row
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope, sentences
+from aster_sidecar.policy.programs import NETWORK
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal
@@ -256,6 +257,8 @@ class Approvals:
             remember = Scope("exact", target, f"exactly this {pending.name}")
         self._journal.check(pending.turn_id)
         rule = None
+        if request.decision == "deny_always" and remember is not None and remember.kind == "program":
+            remember = replace(remember, value=remember.value.replace(NETWORK, ""))  # with and without network
         if request.decision in ALWAYS and remember is not None:
             rule = self._rules.remember(
                 request.decision,

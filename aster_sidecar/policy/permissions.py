@@ -1,6 +1,7 @@
 """Policy as pure functions without I/O: (mode, rules, call) → allow | deny | ask, and why.
 
-Order: forbidden calls, deny rules, calls that always ask, the mode `always_ask`, allow rules, the other modes.
+Order: forbidden calls, deny rules, calls that always ask, command lines that may hide a denied program, the mode
+`always_ask`, allow rules, guarded calls, the other modes.
 """
 
 from __future__ import annotations

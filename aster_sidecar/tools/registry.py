@@ -71,11 +71,16 @@ class Toolkit:
 
     def _denials(self, agent_id: str, session_id: str, tool: str) -> list[Rule]:
         call = ToolCall(tool, agent_id, session_id, clock.now())
-        return [
-            rule
-            for rule in self._rules()
-            if rule.decision == "deny" and rule.kind in ("exact", "beneath", "glob") and in_force(rule, call)
+        denying = [rule for rule in self._rules() if rule.decision == "deny" and in_force(rule, call)]
+        # A rule for every call with a path in a folder is one for the folder.
+        placed = [
+            replace(rule, kind="beneath", value=one.value)
+            for rule in denying
+            if rule.kind == "any"
+            for one in rule.conditions
+            if one.test == "beneath" and not one.negated
         ]
+        return [*placed, *(rule for rule in denying if rule.kind in ("exact", "beneath", "glob"))]
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
         """Append tools; one with the name of another tool replaces it."""
@@ -184,7 +189,9 @@ class Toolkit:
                 value = cast("Mapping[str, Any]", value).get(part) if isinstance(value, Mapping) else None
             if isinstance(value, str):
                 with contextlib.suppress(OSError, ValueError, ToolError):
-                    place = paths.look(value, self._surroundings(session_id), lookalike="tell")
+                    # Some tools act on a link itself.
+                    follow = self.get(name).rule_value is not paths.rule_value_of_links
+                    place = paths.look(value, self._surroundings(session_id), follow=follow, lookalike="tell")
                     # A tool may take an entry whose name looks the same: then it is not known where that is.
                     if not any(paths.RESEMBLES in concern for concern in place.concerns):
                         found[argument] = str(place.path)
@@ -202,6 +209,12 @@ class Toolkit:
             value = self._value(asked, tool, place)
         except ToolError as error:
             raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
+        whole = any(one.argument == "command" and not one.negated for one in found)
+        if (asked.tool, asked.decision, asked.kind) == ("run_command", "allow", "any") and found and not whole:
+            raise RuleInvalid(
+                "a rule can't allow every command under a condition: the condition doesn't say what a command does",
+                hint="use kind program, or a condition on command with the test equals or one_of",
+            )
         return asked.model_copy(update={"value": value, "conditions": found})
 
     def _condition(self, one: wire.RuleCondition, asked: wire.RuleCreate, place: Surroundings) -> wire.RuleCondition:
@@ -219,6 +232,13 @@ class Toolkit:
                 f"a rule can't allow calls by a part of {name}: the rest could do anything",
                 hint="use kind program for commands and glob for origins, or the tests equals and one_of",
             )
+        if one.test in ("equals", "one_of") and "." not in one.argument and (kinds := _kinds(known.get(name))):
+            for value in one.value if isinstance(one.value, list) else [one.value]:
+                if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                    raise RuleInvalid(
+                        f"{name} of {asked.tool} is never {json.dumps(value)}: it has another type",
+                        hint="write a text with double quotes, a number or true without",
+                    )
         if one.test == "beneath" and isinstance(one.value, str):
             return one.model_copy(
                 update={"value": paths.rule_value(RuleTarget(asked.decision, "beneath", one.value), place)}
@@ -266,6 +286,18 @@ class Toolkit:
         except ToolError as error:
             raise ArgumentsInvalid(f"{name}: {error}") from error
         return assessment, told(name, assessment, self.decide(name, arguments, assessment, agent_id, session_id))
+
+
+def _kinds(schema: Any) -> tuple[type, ...]:
+    """The types of Python that values of a simple property have; () if the schema does not say."""
+    found = cast("dict[str, Any]", schema).get("type") if isinstance(schema, dict) else None
+    kinds: dict[Any, tuple[type, ...]] = {
+        "string": (str,),
+        "integer": (int, float),
+        "number": (int, float),
+        "boolean": (bool,),
+    }
+    return kinds.get(found, ()) if isinstance(found, str) else ()
 
 
 def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAnswer:

@@ -27,6 +27,7 @@ from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundi
 from aster_sidecar.tools.commands import git, named_programs
 from aster_sidecar.tools.commands.operands import READING_TOOLS
 from aster_sidecar.tools.commands.program_scopes import Judged, judged
+from aster_sidecar.tools.commands.sandbox_names import never_named
 from aster_sidecar.tools.denied_places import places_of
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
@@ -102,7 +103,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     network = confined.network == "all"
     with_network = " with network" if network else ""
     if network:  # a rule for the same command without network does not cover it
-        target = f"with network, {here}"
+        target = _WITH_NETWORK + here
     words = f"exactly this command in {shown(cwd)}{with_network}: {visible(arguments.command, newlines=False)}"
     exactly = Scope("exact", target, words, "exact")
     scopes = _scopes(exactly, unsure, does.needs, shown(cwd), confined)
@@ -158,8 +159,9 @@ def _scopes(
         return () if unsure else (exactly,)
     names = [rule.names[0] for rule in rules]
     listed = described(names, quoted)
-    holds = ", as long as the sandbox holds" if confined.level == "full" else ""
-    words = f"{listed} in {folder} with other arguments too{holds}"
+    words = f"{listed} in {folder} with other arguments too"
+    if confined.level == "full":
+        words = f"{listed} in {folder}, in the sandbox with any arguments"
     return (exactly, Scope("program", value_of(folder, names), words, "program"))
 
 
@@ -206,7 +208,8 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
         if not os.path.isabs(os.path.expanduser(value)) and not os.path.isdir(folder):
             raise ToolError(f"there is no folder {shown(folder)}; for a command choose “Exactly this” (kind exact)")
         return folder
-    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", value, re.DOTALL)
+    network = _WITH_NETWORK if value.startswith(f"{_WITH_NETWORK}in ") else ""
+    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", value.removeprefix(network), re.DOTALL)
     if placed is None and (asked.decision == "allow" or re.match(r"in [^\n]+:(\s|\Z)", value)):
         raise ToolError("say in which folder the command may run: 'in FOLDER:', a new line, and the command")
     command = placed[2] if placed is not None else value
@@ -217,7 +220,10 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     if placed is None:
         return command
     folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)
-    return f"in {shown(folder)}:\n{command}"
+    return f"{network}in {shown(folder)}:\n{command}"
+
+
+_WITH_NETWORK = "with network, "
 
 
 def _program_value(asked: RuleTarget, surroundings: Surroundings) -> str:
@@ -229,8 +235,12 @@ def _program_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     for name in names:
         if re.fullmatch(r"[\w.@:+/-]+( [\w.@:+/-]+)*", name.removesuffix(NETWORK)) is None:
             raise ToolError(f"{quoted(shown(name))} is no program with a subcommand, such as `npm test`")
-    if asked.decision == "deny":
-        names = [named_programs.canonical(name) for name in names]
+        program = name.split(" ")[0]
+        if asked.decision == "allow" and (never_named(program) or handed_over(name)):
+            raise ToolError(f"{quoted(program)} can't be allowed by its name: its arguments say what is done")
+        if asked.decision == "deny" and name.endswith(NETWORK):
+            raise ToolError("a rule that denies a program denies it with and without network")
+    names = [named_programs.canonical(name) for name in names]
     if placed is None:
         return "\n".join(names)
     folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)

@@ -146,9 +146,8 @@ def test_in_the_sandbox_always_covers_interpreters_too(boxed: Daemon) -> None:
 
     found = check(f"{sys.executable} -c 'print(1)' > out.txt")
     assert [scope["scope_id"] for scope in found["scopes"]] == ["exact", "program"]
-    assert "as long as the sandbox holds" in found["scopes"][1]["words"]
-    name = Path(sys.executable).name
-    value = f"in {boxed.work_dir}:\n{name} x.py"
+    assert "in the sandbox with any arguments" in found["scopes"][1]["words"]
+    value = f"in {boxed.work_dir}:\n{sys.executable} x.py"
     rule = {"decision": "allow", "tool": "run_command", "kind": "program", "value": value}
     kept = boxed.call("POST", "/api/permissions/rules", rule)
     assert check(f"{sys.executable} x.py")["rule"]["rule_id"] == kept["rule_id"]

@@ -292,6 +292,7 @@ def test_the_commands_find_the_daemon_of_make_run(reader: Reader) -> None:
     assert "failed" not in doctor.splitlines()[-1]
     assert "write hello.txt" in reader.sh(f"{activate} && {command('aster-sidecar sessions')}")
     assert "mode:smart_approve" in reader.sh(f"{activate} && {command('aster-sidecar audit')}")
+    assert "rule" in reader.sh(f"{activate} && {command('aster-sidecar permissions')}")
     assert "completion" in reader.sh(f"{activate} && {command('aster-sidecar --help')}")
     assert command("aster-sidecar chat") == "aster-sidecar chat"
     places = {name: value for name, value in reader.environment.items() if name.startswith("XDG_")}

@@ -13,18 +13,15 @@ from typing import NamedTuple
 from aster_sidecar.policy.programs import Run
 from aster_sidecar.tools.commands.grammar import Command, Joined, Simple, Unclear, Word, parsed, simple_commands
 from aster_sidecar.tools.commands.project_rows import VARIABLES
-from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, names
+from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, WHERE_PROGRAMS_ARE, names
 
 _SHELLS = names("sh bash zsh dash ash ksh mksh fish")
-_WHERE_PROGRAMS_ARE = names(
-    "/bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/homebrew/bin /opt/local/bin"
-)
-# Programs that run no other one, whatever their arguments are, besides those of `ROWS` but `_NOT_THESE`.
+# Programs that run no other one, whatever their arguments are. So do those of `ROWS`, except `_NOT_THESE`.
 _RUNS_NONE = names(
     """
     rm rmdir mv cp mkdir touch ln chmod chown chgrp truncate mktemp unlink sync shred dd tee mkfifo kill pkill
     killall curl gzip gunzip zcat bzip2 bunzip2 xz unxz zstd unzip ping dig nslookup host iconv dos2unix cd wait umask
-    ruff black isort flake8 mypy pyright tsc prettier jest vitest clang-format rustfmt gofmt shellcheck hadolint
+    ruff black isort tsc clang-format rustfmt gofmt shellcheck hadolint
     """
 )
 _NOT_THESE = names("sed awk sort rg command")
@@ -170,7 +167,7 @@ def canonical(name: str) -> str:
 def _runs_none(name: str, words: Sequence[str | None]) -> bool:
     """Whether a program runs no other one, going by its arguments."""
     program, arguments = words[0] or "", words[1:]
-    if "/" in program and os.path.dirname(program) not in _WHERE_PROGRAMS_ARE:  # it may be a link to another one
+    if "/" in program and os.path.dirname(program) not in WHERE_PROGRAMS_ARE:  # it may be a link to another one
         return False
     if name == "git":
         return None not in arguments and _is_own([word for word in arguments if word is not None])

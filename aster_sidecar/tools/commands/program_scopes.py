@@ -1,7 +1,7 @@
 """Which programs of a line "always" may cover, as a program and its subcommand in a folder.
 
 A line is covered if each of its commands only reads, or is such a program. Without a sandbox, these are the programs
-of `project_rows`, with arguments that choose no other code. In a sandbox that holds, they are all programs.
+of `project_rows`, with arguments that choose no other code. In a sandbox that holds, see `sandbox_names`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from aster_sidecar.text.safe_text import quoted, shown
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.commands import git
 from aster_sidecar.tools.commands.grammar import Redirect, Unclear, Word
+from aster_sidecar.tools.commands.named_programs import canonical
 from aster_sidecar.tools.commands.operands import Asks
 from aster_sidecar.tools.commands.project_rows import FIRST, PROJECTS, VARIABLES
 from aster_sidecar.tools.commands.read_only import Ends, Judge
 from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, Row
 from aster_sidecar.tools.commands.sandbox_names import BY_ROW, name_in_sandbox
-from aster_sidecar.tools.sensitive_places import is_beneath
+from aster_sidecar.tools.sensitive_places import holds_secrets, is_beneath
 
 _NAME = re.compile(r"(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9_.][\w.:@/-]*")
 """A subcommand; none with `..`, which could lead out of the folder."""
@@ -69,6 +70,8 @@ class _Programs(Judge):
         self._sandbox = sandbox
         self.why: str | None = None
         self.needs: dict[str, None] = {}
+        self._set: Asks | None = None
+        self._needed = False
         self._work_dir = surroundings.work_dir
         self._makes_folder = self._replaces = self._reads_files = False
 
@@ -82,17 +85,19 @@ class _Programs(Judge):
             plain = value.text is not None and value.pattern is None and _PLAIN_VALUE.fullmatch(value.text)
             if self._sandbox is None and not (plain and name in VARIABLES):
                 raise
-            self._more(reason)
+            self._set = reason  # a rule for the program covers it
 
     def _redirect(self, redirect: Redirect, places: frozenset[Path]) -> None:
         try:
             super()._redirect(redirect, places)
         except Asks as reason:
             # Without a sandbox, what is written could be code that the program then runs.
-            if self._sandbox is None or redirect.to.text is None or redirect.to.pattern is not None:
+            # It belongs to the command before it, and a rule has to cover that.
+            known = redirect.to.text is not None and redirect.to.pattern is None
+            if self._sandbox is None or not self._needed or not known:
                 raise
             for place in places:
-                self._files.check_changes(redirect.to.text, place)
+                self._files.check_changes(redirect.to.text or "", place)
             self._more(reason)
 
     @property
@@ -108,13 +113,19 @@ class _Programs(Judge):
 
     def _reads(self, name: str, program: str, arguments: Sequence[Word], places: frozenset[Path]) -> None:
         super()._reads(name, program, arguments, places)
+        self._needed = False
+        if self._set is not None:
+            raise self._set
         row = ROWS.get(program)
         whole = row is None or bool(row.deep) or any(word.pattern is not None for word in arguments)
         self._reads_files |= (whole and program not in BUILTINS) or self._files.has_looked(places)
 
     def _does_more(self, name: str, arguments: Sequence[Word], places: frozenset[Path], reason: Asks) -> None:
+        self._set = None
         if (scope := self._scope(name, arguments, places)) is None:
             raise reason
+        self._needed = True
+        scope = canonical(scope)
         self._more(reason)
         if self._sandbox == "all":
             scope += NETWORK
@@ -124,6 +135,8 @@ class _Programs(Judge):
         """What a rule names that covers this program with these arguments; None if there is no such rule."""
         program = os.path.basename(name)
         if self._sandbox is not None and program not in BY_ROW:
+            if not self._hides_no_secrets(arguments, places):
+                return None
             return name_in_sandbox(name, [word.text if word.pattern is None else None for word in arguments])
         if not self._is_installed(name):
             return None
@@ -146,6 +159,19 @@ class _Programs(Judge):
             self._files = before
         self._replaces |= scope in _REPLACES
         return scope
+
+    def _hides_no_secrets(self, arguments: Sequence[Word], places: frozenset[Path]) -> bool:
+        """Whether no pattern matches a file with secrets, and nothing unknown is sent into the network."""
+        try:
+            return not any(
+                holds_secrets(place / name)
+                for word in arguments
+                if word.pattern is not None or (word.text is None and self._sandbox == "all")
+                for place in places
+                for name in self._files.expanded(word, place)
+            )
+        except Asks:
+            return False
 
     def _check_words(self, program: str, arguments: Sequence[Word], cwd: Path) -> None:
         """Check for words that have a meaning of their own for many programs."""

@@ -43,7 +43,7 @@ class Row:
       pattern; not with one of the options `lead_in`, which give it. `most`: how many operands there may be.
     - `changes`: whether it changes the files that it is given; `within`: also all that is in folders that it is given.
     - `content`: whether it prints what is in files, and not only their names, sizes and hashes.
-    - `deep`: the options with which it reads folders with all that is in them ("" stands for: always); `tree`: which
+    - `deep`: the options with which it reads folders with all that is in them ("*": always); `tree`: which
       files it then reads.
     - `first`: whether all options have to come before the operands, because later words that look like options are not.
     - `numeric`: whether a number is an option, such as -5. `anything`: all arguments are harmless, with `known`
@@ -509,3 +509,8 @@ OTHER_NAMES: Mapping[str, frozenset[str]] = {"awk": names("mawk gawk nawk bwk or
 
 HARMLESS_VARIABLES = names("HOME PWD OLDPWD USER LOGNAME SHELL PATH LANG LANGUAGE TERM TMPDIR HOSTNAME COLUMNS TZ")
 """Variables whose values hold no secrets."""
+
+WHERE_PROGRAMS_ARE = names(
+    "/bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/homebrew/bin /opt/local/bin"
+)
+"""Directories that only the system, or a person, puts programs in."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aster_sidecar.tools.commands.project_rows import FIRST, PROJECTS
-from aster_sidecar.tools.commands.rows import ROWS, names
+from aster_sidecar.tools.commands.rows import ROWS, WHERE_PROGRAMS_ARE, names
 from aster_sidecar.tools.sensitive_places import holds_secrets
 
 _NAME = re.compile(r"[A-Za-z0-9_.][\w.:@+/-]*")
@@ -24,6 +24,9 @@ _NEVER = names(
     """
     find dd shred truncate ln install chown chgrp rmdir unlink tee rsync kill pkill killall sudo su doas eval exec
     source . trap alias export unset set command builtin coproc
+    flock parallel watch entr taskset chrt unshare script fakeroot unbuffer busybox toybox chroot bwrap firejail
+    faketime setpriv runuser pkexec sg numactl setarch linux32 linux64 dbus-run-session ssh-agent rlwrap caffeinate
+    systemd-inhibit strace ltrace gdb time
     """
 )
 _WITH_LANGUAGE = names("awk jq sort tree date")
@@ -31,44 +34,34 @@ _WITH_LANGUAGE = names("awk jq sort tree date")
 
 _WITH_SUBCOMMANDS = names(
     """
-    docker podman kubectl helm terraform pip pip3 pipx uv poetry pdm hatch conda rustup gem bundle rails composer
-    artisan mix rebar3 stack cabal dart flutter swift xcodebuild brew apt apt-get dnf yum pacman snap systemctl gh glab
-    aws gcloud az nx turbo lerna corepack django-admin alembic flask mkdocs hugo jekyll cmake deno
+    kubectl helm terraform pip pip3 pipx uv poetry pdm hatch conda rustup gem bundle rails composer artisan mix rebar3
+    stack cabal dart flutter swift xcodebuild brew apt apt-get dnf yum pacman snap gh glab aws gcloud az nx turbo lerna
+    corepack django-admin alembic flask mkdocs hugo jekyll cmake deno
     """
 )
 """Programs with subcommands, besides those of `PROJECTS`."""
 _RUNNERS = {
-    "uv": "run",
-    "poetry": "run",
-    "pdm": "run",
-    "hatch": "run",
-    "npm": "exec",
-    "pnpm": "exec",
-    "yarn": "exec",
-    "bundle": "exec",
-    "docker": "compose",
+    **dict.fromkeys(("uv", "poetry", "pdm", "hatch", "pipx"), names("run")),
+    **dict.fromkeys(("npm", "pnpm", "yarn", "bun"), names("exec x dlx")),
+    "bundle": names("exec"),
 }
 """Subcommands that run a program, which belongs to the name."""
-_FIRST_WITH_VALUE = {
-    "pnpm": names("--filter -F -C --dir"),
-    "npm": names("--prefix -w --workspace"),
-    "yarn": names("--cwd"),
-    "git": names("-C"),
-    "make": names("-C"),
-    "cargo": names("--manifest-path"),
-}
-"""Options with a value that may come before the subcommand: they say where a program works."""
+_FIRST_WITH_VALUE = {"pnpm": names("--filter -F"), "npm": names("-w --workspace")}
+"""Options with a value that may come before the subcommand: they choose packages of the folder."""
 _BARE_RUNNERS = names("npx bunx pnpx uvx xvfb-run")
 _RUNNER_FLAGS = names("-y --yes --no-install --quiet -q --")
 _WRAPPERS = names("env timeout nice nohup stdbuf ionice setsid xargs")
 _WRAPPER_WORD = re.compile(
     r"[A-Za-z_]\w*=.*|[0-9]+(?:\.[0-9]+)?[smhd]?|-[0-9rtL]+|-n[0-9]*|-P[0-9]*|-I(?:\{\}|%)?|\{\}|%|-[oe][0L]"
 )
-_INTERPRETERS = re.compile(r"(?:python|pypy|node|ruby|perl|php|lua|bash|sh|zsh|dash|tsx|ts-node|Rscript|julia)[\d.]*")
+_INTERPRETERS = re.compile(
+    r"(?:python|pypy|node|ruby|perl|php|lua|luajit|tclsh|tsx|ts-node|Rscript|julia|bash|sh|zsh|dash|ash|ksh|mksh|fish"
+    r"|csh|tcsh)[\d.]*"
+)
 _INTERPRETER_FLAGS = names("-u -B -q -v -x -e -ex --no-warnings --enable-source-maps")
-_SHELLS = names("bash sh zsh dash")
+_SHELLS = names("bash sh zsh dash ash ksh mksh fish csh tcsh")
 _TEXT = names("-c -e --eval -p --print -")
-_MODES = names("--build --install --test --check --version -version -V")
+_MODES = names("--build --install --test --check --version -version -V -S -B")
 """Options that say what a program does, and so belong to its name."""
 _WITH_OWN_SUBCOMMANDS = names("manage.py artisan console rails")
 """Scripts of frameworks with subcommands."""
@@ -80,9 +73,9 @@ def name_in_sandbox(name: str, words: Sequence[str | None]) -> str | None:
     `words` are the arguments; None for one that is known only when it runs.
     """
     program = os.path.basename(name)
-    # A program in the folder is named with its path, because it is not what the name says elsewhere.
-    called = name if os.path.dirname(name) and not os.path.isabs(name) else program
-    if not _PROGRAM.fullmatch(called) or program in _NEVER or any(map(_names_secret, words)):
+    # A program elsewhere is named with its path, because it is not what the name says usually.
+    called = program if os.path.dirname(name) in ("", *WHERE_PROGRAMS_ARE) else name
+    if not _PROGRAM.fullmatch(called) or program in _NEVER | BY_ROW or any(map(_names_secret, words)):
         return None
     if program in ROWS and (program not in _WITH_LANGUAGE or None in words):
         return None
@@ -91,12 +84,17 @@ def name_in_sandbox(name: str, words: Sequence[str | None]) -> str | None:
     if _INTERPRETERS.fullmatch(program):
         return _interpreted(called, words)
     if program in _BARE_RUNNERS:
-        first = next((word for word in words if word not in _RUNNER_FLAGS), None)
-        return f"{called} {first}" if first is not None and _NAME.fullmatch(first) else None
+        place = next((n for n, word in enumerate(words) if word not in _RUNNER_FLAGS), len(words))
+        return _started(called, words[place:])
     rows = PROJECTS.get(program, {})
     if program not in _WITH_SUBCOMMANDS and not any(key for key in rows if key):
         return called
     return _with_subcommand(called, program, words)
+
+
+def never_named(program: str) -> bool:
+    """Whether no rule can allow this program by its name."""
+    return program in _NEVER | _WRAPPERS or (program in ROWS and program not in _WITH_LANGUAGE | BY_ROW)
 
 
 def _names_secret(word: str | None) -> bool:
@@ -112,13 +110,19 @@ def _wrapped(program: str, words: Sequence[str | None]) -> str | None:
         if word is None:
             return None
         if not _WRAPPER_WORD.fullmatch(word):
-            if word.startswith("-") or (program == "xargs" and word in (*BY_ROW, *_NEVER)):
-                return None
-            if word in BY_ROW:  # its row has not been looked at
+            if word.startswith("-"):
                 return None
             inner = name_in_sandbox(word, words[place + 1 :])
             return f"xargs {inner}" if program == "xargs" and inner is not None else inner
     return None
+
+
+def _started(called: str, words: Sequence[str | None]) -> str | None:
+    """The name of a program that starts another one, with the name of that."""
+    if not words or words[0] is None or not _NAME.fullmatch(words[0]):
+        return None
+    inner = name_in_sandbox(words[0], words[1:])
+    return f"{called} {inner}" if inner is not None else None
 
 
 def _interpreted(called: str, words: Sequence[str | None]) -> str | None:
@@ -154,8 +158,13 @@ def _with_subcommand(called: str, program: str, words: Sequence[str | None]) -> 
     if not first:
         return called
     if not _NAME.fullmatch(first):
-        return f"{called} {first}" if first in _MODES else called if "" in rows else None
+        if first in _MODES:
+            return f"{called} {first}"
+        # Without a subcommand: there is no word that could be one.
+        return called if "" in rows and all(word and word.startswith("-") for word in words[place:]) else None
     second = words[place + 1] if place + 1 < len(words) else None
-    if f"{first} *" in rows or _RUNNERS.get(program) == first:
+    if first in _RUNNERS.get(program, frozenset()):
+        return _started(f"{called} {first}", words[place + 1 :])
+    if f"{first} *" in rows:
         return f"{called} {first} {second}" if second is not None and _NAME.fullmatch(second) else None
     return f"{called} {first}"

@@ -149,14 +149,17 @@ def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Sc
 
 def _scopes(tool: str, places: Sequence[Place], surroundings: Surroundings) -> tuple[Scope, ...]:
     """What "always" may cover: this file, its folder, the work folder."""
-    if any(place.always_asks or place.forbidden for place in places) or len(places) > 1:
-        return ()  # a rule has one path; for a move only the whole folder is offered, by `remember`
+    if any(place.always_asks or place.forbidden for place in places):
+        return ()
     path, folder = places[0].path, surroundings.work_dir
+    whole = Scope("beneath", str(folder), f"{tool} anywhere in {shown(folder)}", "work_folder")
+    if len(places) > 1:  # a rule has one path, and this call has two
+        return (whole,) if all(place.inside for place in places) else ()
     found = [Scope("exact", str(path), f"{tool} on {shown(path)} only", "exact")]
     if places[0].inside:
         if path.parent not in (folder, path) and is_beneath(path.parent, folder):
             found.append(Scope("beneath", str(path.parent), f"{tool} anywhere in {shown(path.parent)}", "folder"))
-        found.append(Scope("beneath", str(folder), f"{tool} anywhere in {shown(folder)}", "work_folder"))
+        found.append(whole)
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aster_sidecar.policy.permissions import STRICTNESS, Decision, Mode, Rule, ToolCall, decide
-from aster_sidecar.tools.base import RuleTarget, Surroundings
+from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.commands.named_programs import canonical
 from aster_sidecar.tools.shell import rule_value
 from tests.tools.commands.cases import Case, build, place
@@ -348,7 +348,12 @@ def test_a_rule_is_kept_with_the_usual_word(base: Path, surroundings: Surroundin
     assert canonical("make") == "make"
     assert rule_value(RuleTarget("deny", "program", "npm  i\ncargo t"), surroundings) == "npm install\ncargo test"
     placed = f"in {base / 'work'}:\nnpm i"
-    assert rule_value(RuleTarget("allow", "program", placed), surroundings) == placed
+    assert rule_value(RuleTarget("allow", "program", placed), surroundings) == placed + "nstall"
+    for name in ("env npm test", "sudo x", "cat", "docker build", "find"):
+        with pytest.raises(ToolError, match="can't be allowed by its name"):
+            rule_value(RuleTarget("allow", "program", f"in {base / 'work'}:\n{name}"), surroundings)
+    with pytest.raises(ToolError, match="with and without network"):
+        rule_value(RuleTarget("deny", "program", "npm ci (with network)"), surroundings)
 
 
 def test_there_are_enough_spellings() -> None:

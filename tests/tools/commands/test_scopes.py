@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from aster_sidecar.policy.programs import value_of
+from aster_sidecar.tools.commands.named_programs import canonical
 from aster_sidecar.tools.commands.program_scopes import judged
 from aster_sidecar.tools.commands.project_rows import PROJECTS
 from tests.tools.commands.cases import Case, build, place
@@ -429,11 +430,12 @@ CONFINED = [
     Line("cargo build --config x", "cargo build", "in a sandbox its arguments do no harm"),
     Line("./script.sh a", "./script.sh", "a program in the folder has its path"),
     Line("../x/script.sh", "../x/script.sh", "it has its path"),
-    Line("BASE/bin/make x", "make x", "an absolute path"),
+    Line("/usr/bin/make x", "make x", "where the system has programs"),
+    Line("BASE/bin/make x", "BASE/bin/make x", "it is not where the system has programs"),
+    Line("BASE/outside/npm test", "BASE/outside/npm test", "it is not where the system has programs"),
     Line("npm test > out.txt", "npm test", "a redirection in the folder"),
     Line("npm test >> src/out.txt 2>&1", "npm test", "a redirection in the folder"),
     Line("X=1 npm test", "npm test", "in a sandbox variables do no harm"),
-    Line("docker build .", "docker build", "a program with subcommands"),
     Line("terraform plan && make", "terraform plan + make", "two programs"),
     Line("rm a.txt", "rm", "its row holds here, too"),
     Line("rm -rf src", None, "its row holds here, too"),
@@ -460,10 +462,28 @@ CONFINED = [
     Line("python x.py .env", None, "a file with secrets"),
     Line("npm test -- --env-file=.env", None, "a file with secrets"),
     Line("python -c 'print(open(\".env\").read())'", None, "a file with secrets"),
-    Line("docker compose up", "docker compose up", "a subcommand with one of its own"),
+    Line("env /bin/rm -rf src", None, "a row that has not been looked at"),
+    Line("ls | xargs /bin/rm -rf", None, "it deletes what nobody sees"),
+    Line("npm test; echo x > src/main.py", None, "a redirection of another command"),
+    Line("npm test; X=1 ls", None, "a variable for another command"),
+    Line("npm test; LD_PRELOAD=./x.so cat a.txt", None, "a variable for another command"),
+    Line("yarn --non-interactive publish", None, "the subcommand is not known"),
+    Line("yarn --frozen-lockfile", "yarn", "without a subcommand"),
+    Line("make X=1 deploy", None, "the target is not known"),
+    Line("make -f other.mk deploy", None, "the target is not known"),
+    Line("cmake -E rm -rf src", None, "it deletes"),
+    Line("flock l npm test", None, "it runs others"),
+    Line("fish x.fish", "fish x.fish", "a script"),
+    Line("uv run python x.py", "uv run python x.py", "what the runner starts"),
+    Line("npx tsx a.ts", "npx tsx a.ts", "what the runner starts"),
+    Line("npx rm -rf x", None, "a row that has not been looked at"),
+    Line("pnpm dlx cowsay x", "pnpm dlx cowsay", "what the runner starts"),
+    Line("pipx run x y", "pipx run x", "what the runner starts"),
+    Line("time npm test", None, "a reserved word"),
     Line("git push origin main", "git push", "it has no network"),
-    Line("pnpm --filter web build", "pnpm build", "an option that says where"),
-    Line("git -C pkg push", "git push", "an option that says where"),
+    Line("pnpm --filter web build", "pnpm build", "an option that chooses a package"),
+    Line("git -C pkg push", None, "the rule is for its folder"),
+    Line("make -C .. clean", None, "the rule is for its folder"),
     Line("git -c alias.x=!y x", None, "an option that is not known"),
     Line("cmake --build build", "cmake --build", "what it does"),
     Line("ls | xargs npm test", "xargs npm test", "arguments that nobody sees"),
@@ -530,7 +550,7 @@ def _values(needs: str | None, base: Path) -> list[str]:
     found: list[str] = []
     for one in needs.split(" + ") if needs else ():
         folder, _, name = one.rpartition(":") if one.startswith("pkg:") else ("", "", one)
-        found.append(value_of(str(base / "work" / folder), [name]))
+        found.append(value_of(str(base / "work" / folder), [canonical(name).replace("BASE", str(base))]))
     return sorted(found)
 
 

@@ -35,8 +35,9 @@ function valueOf(test: RuleCondition["test"], text: string): RuleCondition["valu
   }
 }
 
-/** A number, true or false if the text is one in JSON; otherwise the text. */
+/** A number, true or false if the text is one in JSON; otherwise the text, without double quotes around it. */
 function scalarOf(text: string): boolean | number | string {
+  if (/^".*"$/s.test(text) && text.length > 1) return text.slice(1, -1);
   if (text === "true" || text === "false") return text === "true";
   const value = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : NaN;
   return Number.isFinite(value) ? value : text;
