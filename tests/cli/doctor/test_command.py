@@ -11,7 +11,10 @@ from aster_sidecar.cli.run_command import run
 from tests.cli.support import answer
 
 
-def test_every_check_is_a_line_with_its_remedy_below(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_check_is_a_line_with_its_remedy_below(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTER_SANDBOX", "off")
     lines = answer(capsys, "doctor", "--no-model", "--port", "0").splitlines()
     assert lines[0].startswith("ok       python            Python ")
     place = next(number for number, line in enumerate(lines) if line.startswith("warning  sandbox"))
