@@ -90,11 +90,11 @@ def test_a_check_shows_what_always_could_cover_and_runs_nothing(daemon: Daemon) 
 
 
 def test_a_check_says_which_answer_made_the_rule(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("env echo hi"), Reply([Say("ok")]))
+    provider.script(command("touch hi"), Reply([Say("ok")]))
     pending = wait_for_approval(real)
     settle(real, pending["call_id"], "deny_always")
     [rule] = rules(real)
-    lines = checked(real, "run_command", command="env echo hi")
+    lines = checked(real, "run_command", command="touch hi")
     assert lines[0] == f"decision: deny (rule:{rule['rule_id']})"
     assert f"made:     by python-httpx, {rule['created_at']}, as the answer to the call {pending['call_id']}" in lines
 
@@ -121,12 +121,12 @@ def test_conditions_are_about_arguments(daemon: Daemon) -> None:
 
 def test_a_command_is_allowed_in_one_folder_and_denied_in_all(daemon: Daemon) -> None:
     home = daemon.home.resolve()
-    allowed = permissions(daemon, "allow", "run_command", "env echo hi", "--json").json
-    assert (allowed["kind"], allowed["value"]) == ("exact", f"in {home}:\nenv echo hi")
+    allowed = permissions(daemon, "allow", "run_command", "touch hi", "--json").json
+    assert (allowed["kind"], allowed["value"]) == ("exact", f"in {home}:\ntouch hi")
     program = permissions(daemon, "allow", "run_command", "--kind", "program", "npm test", "--json").json
     assert (program["kind"], program["value"]) == ("program", f"in {home}:\nnpm test")
     denied = permissions(daemon, "deny", "run_command", "git push", "--kind", "program", "--json").json
     assert denied["value"] == "git push"
-    given = {"command": "env echo hi", "cwd": str(home)}
+    given = {"command": "touch hi", "cwd": str(home)}
     assert checked(daemon, "run_command", **given)[0] == f"decision: allow (rule:{allowed['rule_id']})"
-    assert checked(daemon, "run_command", command="env echo hi")[0].startswith("decision: ask")
+    assert checked(daemon, "run_command", command="touch hi")[0].startswith("decision: ask")
