@@ -152,7 +152,7 @@ test("rules have patterns, programs and conditions, and the page says what decid
   expect(await save.isDisabled(), "a condition needs its argument and value").toBe(true);
   await first.getByLabel("Argument").fill("content");
   await first.getByLabel("Test").selectOption("one_of");
-  await first.getByLabel("Values (a, b)").fill("a, 5, true");
+  await first.getByLabel("Values (a, b)").fill('a, "5", b');
   await first.getByLabel("Not").check();
   await rules.getByRole("button", { name: "Add a condition" }).click();
   await focused(rules.getByRole("group", { name: "Condition 2" }).getByLabel("Argument"));
@@ -177,7 +177,7 @@ test("rules have patterns, programs and conditions, and the page says what decid
       decision: "allow",
       kind: "glob",
       value: expect.stringMatching(/work\/\*\*\/\*\.md$/) as string,
-      conditions: [{ argument: "content", test: "one_of", value: ["a", 5, true], negated: true }],
+      conditions: [{ argument: "content", test: "one_of", value: ["a", "5", "b"], negated: true }],
     },
     { decision: "allow", kind: "program", value: expect.stringMatching(/^in \/.*:\nnpm test$/) as string },
     { decision: "deny", kind: "program", value: "git push" },
@@ -222,6 +222,7 @@ test("a rule from an answer says so", async () => {
 
 test("the sandbox is chosen, and the page says what there is here", async () => {
   const { open, daemon } = await desk();
+  await daemon.client().config.set({ sandbox: "off" });
   const page = await open("#/settings/permissions");
   const section = page.getByRole("region", { name: "Sandbox for commands" });
   expect(await section.getByRole("radio", { name: /^Off/ }).isChecked()).toBe(true);
