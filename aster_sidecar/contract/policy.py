@@ -12,7 +12,12 @@ RuleKind = Literal["exact", "beneath", "glob", "program", "any"]
 
 Lasting = Annotated[float, Field(gt=0, le=31_536_000)]
 
-Scalar = bool | int | float | Annotated[str, StringConstraints(max_length=10_000), VALID]
+Scalar = (
+    bool
+    | int
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[str, StringConstraints(max_length=10_000), VALID]
+)
 
 
 class ApproveRequest(Request):
