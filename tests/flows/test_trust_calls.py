@@ -294,7 +294,7 @@ def test_nothing_in_a_project_can_hang_the_daemon_or_lead_out_of_it(daemon: Daem
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a tool's process is known by its environment")
 def test_a_tool_s_process_can_neither_trust_nor_look(launch: Callable[..., Daemon]) -> None:
     daemon = launch()
-    daemon.config(permission_mode="auto_approve")
+    daemon.config(permission_mode="auto_approve", sandbox="off")  # in it, nothing reaches the daemon
     place = project(daemon)
     digest = daemon.call("GET", "/api/trust", path=str(place))["digest"]
     (daemon.work_dir / "call.py").write_text(

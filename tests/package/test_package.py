@@ -353,7 +353,7 @@ def test_it_is_one_process_that_says_when_it_is_ready_and_leaves_nothing(tmp_pat
         assert (ready["event"], ready["pid"], ready["version"]) == ("ready", process.pid, __version__)
         assert psutil.Process(process.pid).children() == []
         client = Daemon(tmp_path, token=TOKEN, url=ready["url"])
-        client.config(permission_mode="auto_approve")
+        client.config(permission_mode="auto_approve", sandbox="off")  # it reads a pid
         with client.watch() as watcher:
             client.chat("run `setsid sleep 61 & echo $!; sleep 60`")
             child = int(watcher.until("tool_progress")[-1]["data"]["delta"].split()[0])

@@ -15,7 +15,7 @@ from tests.tools.support import assess, make_surroundings
 @pytest.mark.parametrize(
     "path",
     [
-        *(".env", ".ENV.local", "deploy/.env.production", "server.pem", "TLS.KEY", "id_ed25519", "id_rsa.bak"),
+        *(".env", ".ENV.local", "deploy/.env.production", "server.pem", "TLS.KEY", "id_ed25519", "id_rsa.bak", "a.env"),
         *(".netrc", ".git-credentials", ".npmrc", ".pypirc", ".pgpass", ".aws/credentials", ".ssh/config"),
         *(".kube/config", ".docker/config.json", ".bash_history", "Library/Keychains/login.keychain-db"),
         *(".mozilla/firefox/x/cookies.sqlite", ".config/google-chrome/Default/Cookies", "a/Login Data", "x.kdbx"),
@@ -32,7 +32,7 @@ def test_files_that_hold_secrets_are_high_and_always_ask(place: Surroundings, na
     assert decided(found, rule, name) == "ask"
 
 
-@pytest.mark.parametrize("path", ["environment.py", "keyboard.py", "id_map.py", "src/credentials/", "monkey", "a.env"])
+@pytest.mark.parametrize("path", ["environment.py", "keyboard.py", "id_map.py", "src/credentials/", "monkey", "env.txt"])
 def test_ordinary_names_are_not_taken_for_secrets(place: Surroundings, path: str) -> None:
     (place.work_dir / "src" / "credentials").mkdir(parents=True)
     assert assess("list_dir" if path.endswith("/") else "read_file", place, path=path).risk == "low"
