@@ -32,7 +32,9 @@ def test_files_that_hold_secrets_are_high_and_always_ask(place: Surroundings, na
     assert decided(found, rule, name) == "ask"
 
 
-@pytest.mark.parametrize("path", ["environment.py", "keyboard.py", "id_map.py", "src/credentials/", "monkey", "env.txt"])
+@pytest.mark.parametrize(
+    "path", ["environment.py", "keyboard.py", "id_map.py", "src/credentials/", "monkey", "env.txt"]
+)
 def test_ordinary_names_are_not_taken_for_secrets(place: Surroundings, path: str) -> None:
     (place.work_dir / "src" / "credentials").mkdir(parents=True)
     assert assess("list_dir" if path.endswith("/") else "read_file", place, path=path).risk == "low"
