@@ -199,6 +199,11 @@ class ServiceNotFound(NotFound):
     hint = "GET /api/services lists them; [services.NAME] in config.toml adds one"
 
 
+class McpNotFound(NotFound):
+    code = "mcp_not_found"
+    hint = "GET /api/mcp lists the MCP servers; PUT /api/mcp/NAME adds one"
+
+
 class BearerNotFound(NotFound):
     code = "bearer_not_found"
     hint = "GET /api/handoff lists the browsers that are signed in"

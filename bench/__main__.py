@@ -1,5 +1,5 @@
 """`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, upload,
-snapshot, trust, package.
+snapshot, trust, mcp, package.
 
 The daemon and the floor are measured in turns, each in a separate process, against the same provider. Figures are
 medians of several runs. The daemon is configured as it ships: the journal is on a real disk, and every event is
@@ -44,6 +44,7 @@ WHAT = (
     "pictures",
     "snapshot",
     "trust",
+    "mcp",
     "package",
 )
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
@@ -684,6 +685,37 @@ def trust(bench: Bench) -> None:
     inside, bare = (statistics.median(times) for times in found)
     bench.add("a command run in the sandbox (floor: without)", "ms", inside, bare)
     bench.add("the sandbox adds", "ms", inside - bare, None, 30.0, of=None)
+
+
+def mcp(bench: Bench) -> None:
+    """Ten MCP servers that never answer: what they add to the start of the daemon, and to the first turn."""
+    tables = "".join(f'[mcp.hangs{n}]\ncommand = "sleep"\nargs = ["600"]\n' for n in range(10))
+    cold: dict[bool, list[float]] = {True: [], False: []}
+    turns: dict[bool, list[float]] = {True: [], False: []}
+    processes = 0
+    for _ in range(bench.times(8)):
+        for hanging in (False, True):
+            data_dir = Path(tempfile.mkdtemp(dir=bench.home))
+            (data_dir / "config.toml").write_text(tables if hanging else "")
+            server = Server(bench, "daemon", data_dir)
+            readers = Readers(server, 1)
+            cold[hanging].append(server.cold_ms)
+            turns[hanging].append(readers.turn("bench 3 0", server.session())["done_ns"] / 1e6)
+            found = [one for one in server.psutil.children(recursive=True) if one.name() == "sleep"]
+            processes = max(processes, len(found))
+            readers.close()
+            server.close()
+    with_them, without = statistics.median(cold[True]), statistics.median(cold[False])
+    bench.add("cold start with ten MCP servers (floor: none)", "ms", with_them, without, 1.15)
+    bench.add(
+        "they add to the first turn",
+        "ms",
+        statistics.median(turns[True]) - statistics.median(turns[False]),
+        None,
+        2500.0,
+        of=None,
+    )
+    bench.add("processes of ten MCP servers", "", float(processes), None, 10.0, of=None)
 
 
 def package(bench: Bench) -> None:

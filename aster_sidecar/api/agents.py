@@ -71,7 +71,7 @@ class AgentCalls:
                 description=spec.description,
                 model=spec.model or self._models.name(),
                 state=self._queues.state_of_agent(spec.agent_id),
-                tools=self._toolkit.of(spec.tools),
+                tools=self._toolkit.of(spec.tools, spec.agent_id, session_id or ""),
                 sessions=self._sessions.count(spec.agent_id),
                 source=spec.source,
                 path=spec.path,

@@ -17,6 +17,7 @@ from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
+from aster_sidecar.api.mcp import McpCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
@@ -47,6 +48,7 @@ class Calls:
     tools: ToolCalls
     models: ModelCalls
     services: ServiceCalls
+    mcp: McpCalls
     settings: SettingsCalls
     folders: FolderCalls
     trust: TrustCalls

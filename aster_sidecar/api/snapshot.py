@@ -9,6 +9,7 @@ from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.event_stream import Streams
 from aster_sidecar.api.identity import Identity
+from aster_sidecar.api.mcp import McpCalls
 from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
@@ -44,6 +45,7 @@ class SnapshotCalls:
         companion: CompanionCalls,
         policy: PolicyCalls,
         services: ServiceCalls,
+        mcp: McpCalls,
         settings: SettingsCalls,
         warnings: Warnings,
     ) -> None:
@@ -59,6 +61,7 @@ class SnapshotCalls:
         self._companion = companion
         self._policy = policy
         self._services = services
+        self._mcp = mcp
         self._settings = settings
         self._warnings = warnings
 
@@ -85,6 +88,7 @@ class SnapshotCalls:
             flags=self._companion.flags(),
             onboarding=self._companion.onboarding(),
             services=self._services.list(),
+            mcp=self._mcp.now(),
             config=self._settings.view(),
             rules=self._policy.rules(),
             warnings=self._warnings.list(),

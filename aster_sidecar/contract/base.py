@@ -31,6 +31,8 @@ ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
 
 State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
 
+McpState = Literal["disabled", "idle", "starting", "ready", "backoff", "crashed"]
+
 ServiceState = Literal["stopped", "starting", "running", "backoff", "stopping", "crashed"]
 
 StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
@@ -67,6 +69,10 @@ MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+McpName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
+
+McpNames = Annotated[list[McpName], Field(max_length=256)]
 
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 

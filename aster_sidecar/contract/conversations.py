@@ -13,6 +13,7 @@ from aster_sidecar.contract.base import (
     ErrorInfo,
     Folder,
     IfBusy,
+    McpNames,
     MessageStatus,
     Model,
     ModelName,
@@ -108,6 +109,7 @@ class SessionSettings(Model):
     model: SessionSetting = Field(description="empty: one must be chosen first")
     effort: SessionSetting = Field(description="how much the model thinks; `default`: as usual for this agent's model")
     permission_mode: SessionSetting
+    mcp_off: list[str] = Field(description="names of the MCP servers whose tools the session does without")
 
 
 class Status(Model):
@@ -253,10 +255,11 @@ class SessionCreate(Request):
     permission_mode: PermissionMode | None = Field(
         default=None, description="may be looser than the configured mode, but not looser than the agent's"
     )
+    mcp_off: McpNames | None = Field(default=None, description="MCP servers whose tools it does without")
 
 
 class SessionPatch(Request):
-    """Change a session. Absent fields stay. null stays too, but for the last four, which are inherited then.
+    """Change a session. Absent fields stay. null stays too, but for the last five, which are reset then.
 
     `agent_id` and `work_dir` can change only while no turn of the session is running, waiting or queued.
     """
@@ -269,6 +272,9 @@ class SessionPatch(Request):
     model: ModelName | None = Field(default=None, description="null: as agent and configuration say")
     effort: Effort | None = Field(default=None, description="null: as the agent says")
     permission_mode: PermissionMode | None = Field(default=None, description="null: as agent and configuration say")
+    mcp_off: McpNames | None = Field(
+        default=None, description="MCP servers whose tools it does without, in place of the earlier ones; null: none"
+    )
 
 
 class SessionDeleted(Model):

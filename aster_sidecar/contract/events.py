@@ -10,6 +10,7 @@ from aster_sidecar.contract.attachments import AttachmentInfo
 from aster_sidecar.contract.base import Framework, Model, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
 from aster_sidecar.contract.conversations import Context, Message, SessionInfo, Usage
+from aster_sidecar.contract.mcp import McpServerInfo
 from aster_sidecar.contract.policy import Preview, RuleInfo, ScopeInfo
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentProblem, ConfigValue, SecretInfo
@@ -202,6 +203,12 @@ class ServiceChangedEvent(ServiceInfo):
     """A service's state changed, or its crash count was reset."""
 
 
+class McpChangedEvent(McpServerInfo):
+    """The state or the settings of an MCP server changed, or what it offers. `removed`: it was deleted."""
+
+    removed: bool = False
+
+
 class NotificationAddedEvent(Notification):
     """A new notification. `unread` includes it."""
 
@@ -281,6 +288,7 @@ EVENTS: dict[str, type[Model]] = {
     "rules_changed": RulesChangedEvent,
     "agents_changed": AgentsChangedEvent,
     "service_changed": ServiceChangedEvent,
+    "mcp_changed": McpChangedEvent,
     "notification_added": NotificationAddedEvent,
     "notifications_read": NotificationsReadEvent,
     "flags_changed": FlagsChangedEvent,

@@ -111,6 +111,7 @@ class EffectiveSettings:
             model=self.model(spec, choices, turn),
             effort=self.effort(spec, choices, turn),
             permission_mode=wire.SessionSetting(value=mode, source=mode_source if mode == asked else "agent"),
+            mcp_off=list(choices.mcp_off),
         )
 
     def _source(self, key: str) -> wire.SettingSource:

@@ -67,6 +67,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.numbers import price
+from aster_sidecar.tools.mcp.server import Missing
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
 
@@ -142,7 +143,7 @@ class Engine:
             return outcome
 
     async def _run(self, job: RunRequest) -> Literal["finished", "denied", "paused"]:
-        self._warnings.missing_servers(job.log, await self._servers.reach(job.spec.tools))
+        self._warnings.missing_servers(job.log, await self._reach(job))
         run = self._begin(job)
         if job.prompt is not None:
             own = frozenset(reference(row).url for row in job.prompt.files)
@@ -160,6 +161,14 @@ class Engine:
         silent = job.log.transcript.length["text_chunk"] == said_before
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
+    async def _reach(self, job: RunRequest) -> list[Missing]:
+        """Wait a little for the MCP servers whose tools this turn has. Returns those that are missing."""
+
+        def wanted(server: str) -> bool:
+            return self._toolkit.wants(server, job.log.agent_id, job.log.session_id)
+
+        return await self._servers.reach(job.spec.tools, wanted)
+
     async def _check_files(self, run: Run, job: RunRequest) -> None:
         """Raises: ModelError, if the message has a file that its model is known not to take."""
         rows = job.prompt.files if job.prompt is not None else ()
@@ -173,7 +182,7 @@ class Engine:
     def _begin(self, job: RunRequest) -> Run:
         """The state of a run that begins."""
         usage = job.usage
-        names = self._toolkit.of(job.spec.tools)
+        names = self._names(job)
         toolbox = ToolExecutor(
             self._toolkit,
             names,
@@ -190,7 +199,6 @@ class Engine:
             tool_timeout_s=job.spec.tool_timeout_s,
             spans=self._spans,
         )
-        tools = ((name, self._toolkit.get(name).description, self._toolkit.schema(name)) for name in names)
         return Run(
             job,
             toolbox,
@@ -198,8 +206,16 @@ class Engine:
             content_of(job.prompt) if job.prompt is not None else None,
             stored_length=job.log.transcript.length.copy(),
             sent=usage.requests,
-            fixed_tokens=fixed_tokens(instructions(job), tools),
+            fixed_tokens=self._fixed_tokens(job, names),
         )
+
+    def _names(self, job: RunRequest) -> list[str]:
+        """The tools that the model is offered now."""
+        return self._toolkit.of(job.spec.tools, job.log.agent_id, job.log.session_id)
+
+    def _fixed_tokens(self, job: RunRequest, names: Sequence[str]) -> int:
+        tools = ((name, self._toolkit.get(name).description, self._toolkit.schema(name)) for name in names)
+        return fixed_tokens(instructions(job), tools)
 
     async def _attempts(self, run: Run) -> Literal["finished", "paused"]:
         """Run again after a temporary failure, a full context window, or a steered message that came at the end."""
@@ -218,6 +234,11 @@ class Engine:
                 run.prompt, run.answers, run.carried = joined(steered), None, len(steered)
             except NearlyFull:
                 full = Step("near_window", chosen.window_tokens)
+                self._rewind(run)
+            except ToolsChanged:
+                names = self._names(run.job)
+                run.toolbox.offer(names)
+                run.fixed_tokens = self._fixed_tokens(run.job, names)
                 self._rewind(run)
             except EmptyAnswer as error:
                 if not self._ask_again(run, chosen, error):
@@ -331,13 +352,18 @@ class Engine:
         *,
         sent_again: bool,
     ) -> None:
-        """Record a request, send it, and publish the stream of its answer. Raises: LimitReached, NearlyFull."""
+        """Record a request, send it, and publish the stream of its answer.
+
+        Raises: LimitReached, NearlyFull, ToolsChanged.
+        """
         check_tokens(run)
         if not sent_again:
             keep_request(self._journal, self._memory, run, node.request)
             self._compactor.note_size(run, chosen)
             if self._compactor.nearly_full(run, chosen):
                 raise NearlyFull
+            if run.toolbox.differs(self._names(run.job)):
+                raise ToolsChanged
         with self._spans.request(model=chosen.name, attempt=run.attempt) as span:
             async with node.stream(agent_run.ctx) as stream:
                 async for event in stream:
@@ -360,6 +386,10 @@ class Engine:
             return None
         response.finish_reason = response.finish_reason or (None if chosen.says_why_it_ends else "stop")
         return judge(response, ending, chosen.name, chosen.window_tokens)
+
+
+class ToolsChanged(Exception):
+    """Tools of MCP servers have come, gone or changed: the request is sent by a new run, which offers them."""
 
 
 class NearlyFull(Exception):

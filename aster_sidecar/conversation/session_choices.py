@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
@@ -14,20 +15,22 @@ from aster_sidecar.store.rows.sessions import ChoicesRow, select_choices
 class Choices(NamedTuple):
     """What one session chose; None: it takes what its agent and the configuration say.
 
-    `work_dir` is absolute and canonical.
+    `work_dir` is absolute and canonical. `mcp_off` are names of MCP servers whose tools it does without.
     """
 
     work_dir: str | None = None
     model: str | None = None
     effort: wire.Effort | None = None
     permission_mode: Mode | None = None
+    mcp_off: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path | None:
         return Path(self.work_dir) if self.work_dir is not None else None
 
     def row(self, session_id: str) -> ChoicesRow:
-        return ChoicesRow(session_id, *self)
+        mcp_off = json.dumps(self.mcp_off) if self.mcp_off else None
+        return ChoicesRow(session_id, self.work_dir, self.model, self.effort, self.permission_mode, mcp_off)
 
 
 NONE = Choices()
@@ -64,7 +67,8 @@ class SessionChoices:
 def choices_of(row: ChoicesRow) -> Choices:
     """The choices in a row; values that this version does not know count as not chosen."""
     mode = row.permission_mode if row.permission_mode in STRICTNESS else None
-    return Choices(row.work_dir, row.model, effort_of(row.effort), mode)
+    off = tuple(json.loads(row.mcp_off)) if row.mcp_off is not None else ()
+    return Choices(row.work_dir, row.model, effort_of(row.effort), mode, off)
 
 
 def effort_of(text: str | None) -> wire.Effort | None:

@@ -475,6 +475,7 @@ def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choice
     Raises: InvalidShape for an unusable folder or model.
     """
     chosen = before._replace(**request.model_dump(include=request.model_fields_set & set(Choices._fields)))
+    chosen = chosen._replace(mcp_off=tuple(dict.fromkeys(chosen.mcp_off or ())))
     require_model(request.model)
     if request.work_dir is None:
         return chosen

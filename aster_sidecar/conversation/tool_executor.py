@@ -83,7 +83,6 @@ class ToolExecutor(AbstractToolset[Any]):
     ) -> None:
         self._spans = spans or NoSpans()
         self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
-        self._names = names
         self._approvals = approvals
         self._attachments = attachments
         self._recorder = recorder
@@ -96,6 +95,9 @@ class ToolExecutor(AbstractToolset[Any]):
         self._retries = retries
         self._tool_timeout_s = tool_timeout_s
         self._calls = load_calls(log)
+        self._offered: dict[str, ToolsetTool[Any]] = {}
+        self._definitions: dict[str, str] = {}
+        self.offer(names)
         self.rejected: set[str] = set()
         """Ids of calls in the last response that must not run: NUL in their arguments was replaced."""
         self.denied_last = False
@@ -106,15 +108,21 @@ class ToolExecutor(AbstractToolset[Any]):
         return "aster"
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """The agent's tools, the same for the whole run, and removed tools that open calls name: see `call_tool`.
+        """The tools of `offer`, the same for the whole run, and removed tools that open calls name: see `call_tool`.
 
         Tools added during a run would be sent to providers as items of the history, which many servers don't support.
         """
-        removed = {call.name for call in self._calls.values()}.difference(self._names)
-        return {
-            **{name: self._offer(name) for name in self._names},
-            **{name: self._entry(ToolDefinition(name=name)) for name in removed},
-        }
+        removed = {call.name for call in self._calls.values()}.difference(self._offered)
+        return {**self._offered, **{name: self._entry(ToolDefinition(name=name)) for name in removed}}
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer these tools from the next run on."""
+        self._offered = {name: self._offer(name) for name in names}
+        self._definitions = {name: self._toolkit.get(name).definition for name in names}
+
+    def differs(self, names: Sequence[str]) -> bool:
+        """Whether these tools, as they are now, are not those that are offered."""
+        return self._definitions != {name: self._toolkit.get(name).definition for name in names}
 
     def _offer(self, name: str) -> ToolsetTool[Any]:
         tool = self._toolkit.get(name)
@@ -175,9 +183,10 @@ class ToolExecutor(AbstractToolset[Any]):
         known = self._calls.get(model_call_id)
         if known is not None and known.state in ("ended", "started"):
             return recorded_result(known, self._attachments.of_call(self._log.message_id, known.call_id))
-        if known is not None and name not in self._names:
+        if (known is not None and name not in self._offered) or not self._toolkit.has(name):
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
-            await self._refuse(known, self._unassessed(known), f"not run: {why}", "failed")
+            call = known or self._new(model_call_id, name, tool_args)
+            await self._refuse(call, self._unassessed(call), f"not run: {why}", "failed")
         if model_call_id in self.rejected:
             raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000); it was replaced by U+FFFD")
         if (before := self._toolkit.get(name).before) is not None:
@@ -229,7 +238,10 @@ class ToolExecutor(AbstractToolset[Any]):
     def _unassessed(self, call: Call) -> Assessment:
         """A placeholder assessment of a call with invalid arguments or a removed tool."""
         asked = self._log.transcript.tools.get(call.call_id)
-        risk = asked.risk if asked is not None else self._toolkit.get(call.name).risk
+        if asked is not None:
+            risk = asked.risk
+        else:
+            risk = self._toolkit.get(call.name).risk if self._toolkit.has(call.name) else "high"
         return Assessment(risk=risk, target="", display=call.name, reason="")
 
     async def _ask(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import ModelError
-from aster_sidecar.tools.mcp.servers import Missing
+from aster_sidecar.tools.mcp.server import Missing
 
 
 class TurnWarnings:

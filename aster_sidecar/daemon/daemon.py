@@ -37,6 +37,7 @@ from aster_sidecar.services.supervisor import Services
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.calls import select_started
 from aster_sidecar.store.rows.meta import remember
+from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.servers import Servers
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Daemon:
     _onboarding: Onboarding
     _notifications: Notifications
     _servers: Servers
+    _accepted: AcceptedDefinitions
     _mark: ProgramMark
     _engine: EngineLoader
     _warm_up: WarmUp
@@ -93,16 +95,18 @@ class Daemon:
         self._rules.open()
         self._approvals.open()
         self._decisions.open()
+        self._accepted.open()
         self._sessions.open_trash()
         await self._journal.trim(KEEP_EVENTS)
         left = set(self._journal.rows(select_started()))
-        self._mark.open(self._journal, bool(self.services.list() or self._servers.programs))
+        self._mark.open(self._journal, True)
         mark = self._mark.text
         self._sandbox.clear()  # of a daemon that was killed
         if left or mark:
             # A daemon that was killed could not end its tools: they are still running.
             ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
             self._ending_orphans = asyncio.get_running_loop().create_task(ending)
+            self._servers.wait_for(self._ending_orphans)
         self._turns.open()
         self._onboarding.open()
         self._notifications.open()

@@ -10,16 +10,18 @@ from aster_sidecar.models.catalog import misnamed
 from aster_sidecar.tools.mcp.servers import Servers
 
 
-def known_names(tools: Sequence[str], servers: Servers, server_names: Sequence[str]) -> Known:
+def known_names(tools: Sequence[str], servers: Servers) -> Known:
     """What an agent's definition may name: tools, including those MCP servers may offer later, and models."""
-    offered_later = tuple(f"{name}_" for name in server_names)
+
+    def offered_later() -> tuple[str, ...]:
+        return tuple(f"{name}_" for name in servers.names())
 
     def there() -> list[str]:
         return [*tools, *(tool.name for tool in servers.tools())]
 
     return Known(
-        has_tool=lambda name: name in there() or name.startswith(offered_later),
-        tool_names=lambda: [*there(), *(f"{prefix}…" for prefix in offered_later)],
+        has_tool=lambda name: name in there() or name.startswith(offered_later()),
+        tool_names=lambda: [*there(), *(f"{prefix}…" for prefix in offered_later())],
         wrong_model=misnamed,
     )
 

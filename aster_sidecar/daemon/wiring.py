@@ -29,6 +29,7 @@ from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
+from aster_sidecar.api.mcp import McpCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
@@ -77,6 +78,7 @@ from aster_sidecar.policy.rules import Rules
 from aster_sidecar.sandbox.commands import CommandSandbox
 from aster_sidecar.services import launch
 from aster_sidecar.services.config import service_specs
+from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.services.login_path import CommandPath
 from aster_sidecar.services.process_tree import CHOSEN
 from aster_sidecar.services.program_mark import ProgramMark
@@ -89,6 +91,8 @@ from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.builtin import builtin_tools
 from aster_sidecar.tools.mcp.config import server_specs
+from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
+from aster_sidecar.tools.mcp.server import Home
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
 
@@ -125,6 +129,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _onboarding=companion.onboarding,
         _notifications=companion.notifications,
         _servers=tools.servers,
+        _accepted=tools.accepted,
         _mark=base.mark,
         _engine=conversations.engine,
         _warm_up=conversations.warm_up,
@@ -212,6 +217,7 @@ class ToolParts:
     """What a model can call, who calls it, and the rules for that."""
 
     servers: Servers
+    accepted: AcceptedDefinitions
     known: Known
     agents: FolderAgents
     choices: SessionChoices
@@ -230,8 +236,15 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     tools = [*builtin_tools(), *code.tools]
     names = [tool.name for tool in tools]
     mcp_specs = server_specs(base.config_file.get("mcp", {}))
-    servers = Servers(mcp_specs, reserved=names, mark=base.mark)
-    known = known_names(names, servers, [spec.name for spec in mcp_specs])
+    accepted = AcceptedDefinitions(base.journal)
+    logs_dir = base.settings.places.logs_dir if base.settings.log_file else None
+
+    def log_of(name: str) -> ServiceLog:
+        return ServiceLog(base.redactor, logs_dir and logs_dir / f"mcp-{name}.log")
+
+    home = Home(accepted=accepted, folder=lambda: config.work_dir, log_of=log_of)
+    servers = Servers(mcp_specs, reserved=names, mark=base.mark, home=home)
+    known = known_names(names, servers)
     for spec in code.agents:
         check_own(spec, known)
 
@@ -253,6 +266,9 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     def surroundings(session_id: str) -> Surroundings:
         return surroundings_in(settings.work_dir(session_id))
 
+    def wanted(server: str, agent_id: str, session_id: str) -> bool:
+        return servers.wants(server, agent_id) and server not in choices.of(session_id).mcp_off
+
     toolkit = Toolkit(
         tools,
         surroundings,
@@ -260,9 +276,12 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
         rules.active,
         {tool.name for tool in code.tools} - code.shared,
         servers.why_absent,
+        wanted,
     )
-    servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox)
+    servers.changed.subscribe(lambda: toolkit.offer(servers.tools()))
+    return ToolParts(
+        servers, accepted, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +304,7 @@ class Conversations:
 
 def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools: ToolParts) -> Conversations:
     journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
-    approvals = Approvals(journal, tools.rules, tools.toolkit.check)
+    approvals = Approvals(journal, tools.rules, tools.toolkit.check, tools.toolkit.accepted)
     attachments = Attachments(journal, base.settings.places.data_dir)
     ledger = build_ledger(base, tools)
     queues = SessionQueues(journal)
@@ -382,6 +401,7 @@ def build_api(
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
     settings_calls = SettingsCalls(journal, identity, config)
+    mcp_calls = McpCalls(journal, identity, config, tools.servers, parts.secrets, engine)
     reading = TimedReading()
     model_calls = ModelCalls(models, parts.keys, parts.environment, onboarding)
     calls = Calls(
@@ -412,6 +432,7 @@ def build_api(
         ToolCalls(engine, tools.toolkit, warnings),
         model_calls,
         service_calls,
+        mcp_calls,
         settings_calls,
         FolderCalls(journal, identity, config, reading),
         TrustCalls(journal, identity, config, tools.agents, tools.known, reading),
@@ -429,6 +450,7 @@ def build_api(
             companion_calls,
             policy_calls,
             service_calls,
+            mcp_calls,
             settings_calls,
             warnings,
         ),

@@ -44,6 +44,7 @@ TAGS = [
     {"name": "events", "description": "The event stream."},
     {"name": "companion", "description": "The snapshot, notifications, focus, feature flags and onboarding."},
     {"name": "services", "description": "Services and diagnostics bundles."},
+    {"name": "mcp", "description": "MCP servers: their settings, their state, and what they offer."},
     {"name": "page", "description": "The web page and browser sign-in."},
 ]
 """The groups of operations. Each has a tag and a module in http/routes/."""

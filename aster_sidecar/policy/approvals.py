@@ -43,6 +43,14 @@ Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, wire.CheckA
 
 Raises: ArgumentsInvalid, ToolNotFound.
 """
+Accepted = Callable[[str, dict[str, Any]], Sequence[Write]]
+"""(tool, binding) → the rows that note what the person has seen by allowing the call."""
+
+
+def nothing_to_note(tool: str, binding: dict[str, Any]) -> Sequence[Write]:
+    return ()
+
+
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 ALWAYS = ("allow_always", "deny_always")
 
@@ -86,10 +94,11 @@ class Answer:
 class Approvals:
     """All pending approvals of all agents."""
 
-    def __init__(self, journal: Journal, rules: Rules, assess: Assess) -> None:
+    def __init__(self, journal: Journal, rules: Rules, assess: Assess, accepted: Accepted = nothing_to_note) -> None:
         self._journal = journal
         self._rules = rules
         self._assess = assess
+        self._accepted = accepted
         self._pending: dict[str, Pending] = {}
         self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -293,6 +302,7 @@ class Approvals:
             ),
             [
                 write,
+                *(self._accepted(pending.name, dict(binding)) if allows else ()),
                 update_state(pending.call_id, "approved" if allows else "denied"),
                 decision_row(
                     replace(

@@ -77,6 +77,7 @@ class Assessment:
     - `unshown`: why a person can't be shown all of the call; such a call fails instead of asking.
     - `always_asked`: every mode asks and no allow rule covers it, e.g. because another program, which we don't control,
       would do the work.
+    - `changed`: the tool is no longer what was accepted. Only the mode "auto_approve" allows the call.
     - `guarded`: no mode allows the call, but a rule may, e.g. for a file that runs without a person looking at it.
     - `also`: further targets of the call (a move's destination). A deny rule applies if it covers any of them, an allow
       rule only if it covers all.
@@ -95,6 +96,7 @@ class Assessment:
     forbidden: str | None = None
     always_asked: bool = False
     guarded: bool = False
+    changed: bool = False
     also: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()
@@ -201,6 +203,8 @@ def decide(mode: Mode, rules: Iterable[Rule], call: ToolCall, assessment: Assess
         return Decision("ask", f"rule:{watched.rule_id}", words)
     if mode == "always_ask":
         return Decision("ask", "mode:always_ask", "The mode is “Always ask”.")
+    if assessment.changed and mode != "auto_approve":
+        return Decision("ask", "call", sentence(assessment.reason))
     if (
         allowing := _allowing([rule for rule in applying if rule.decision == "allow"], targets, assessment)
     ) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -116,11 +117,15 @@ class ServiceLog:
         self._dropped = 0
         self._storing: asyncio.Task[None] | None = None
 
-    async def pump(self, reader: asyncio.StreamReader, stream: Stream) -> None:
-        """Read a stream of the service until its end."""
+    async def pump(
+        self, reader: asyncio.StreamReader, stream: Stream, read: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Read a stream of the service until its end; `read` is called with everything that is read."""
         lines = Lines()
         try:
             while chunk := await reader.read(READ_BYTES):
+                if read is not None:
+                    read(chunk)
                 began = time.perf_counter()
                 self.add(stream, *lines.feed(chunk))
                 if len(chunk) >= READ_BYTES // 8:

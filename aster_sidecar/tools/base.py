@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, T
 from pydantic import BaseModel
 
 from aster_sidecar.policy.permissions import Assessment, Risk, Rule
+from aster_sidecar.store.sql import Write
 
 if TYPE_CHECKING:
     from aster_sidecar.sandbox.commands import CommandSandbox
@@ -128,7 +129,8 @@ class Tool(Generic[A]):
     and re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for
     a target that no call can match. `before` is awaited before `assess`, to find out what it needs. `changes` says
     what a call may change in files, so that it can be undone; None: nothing that is recorded. `confined`: its calls
-    run in the sandbox of commands.
+    run in the sandbox of commands. `server` is the MCP server that offers it, and `definition` a hash of the server's
+    definition. `accept` gets the binding of a call that a person allowed, and returns the rows to write.
     """
 
     name: str
@@ -141,3 +143,6 @@ class Tool(Generic[A]):
     before: Callable[[Surroundings], Awaitable[None]] | None = None
     changes: Callable[[A, Assessment], WillChange] | None = None
     confined: bool = False
+    server: str | None = None
+    definition: str = ""
+    accept: Callable[[Mapping[str, Any]], list[Write]] | None = None

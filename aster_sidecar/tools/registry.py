@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import hashlib
 import json
@@ -20,10 +21,11 @@ from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
 from aster_sidecar.policy.permissions import Assessment, Decision, Mode, Rule, ToolCall, decide, in_force
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
-from aster_sidecar.tools.mcp.servers import Missing
+from aster_sidecar.tools.mcp.server import Missing
 
 SHOWN_CHARS = 256 * 1024
 """How much of a call is shown to the user."""
@@ -42,11 +44,12 @@ class Toolkit:
         rules: Callable[[], Sequence[Rule]],
         private: Collection[str] = (),
         why_absent: Callable[[str], Missing | None] = lambda name: None,
+        wanted: Callable[[str, str, str], bool] = lambda server, agent_id, session_id: True,
     ) -> None:
         """`surroundings` gets a session's id, "" for none; `mode` gets an agent's and a session's.
 
         `private` are names of tools that only agents have whose spec lists them. `why_absent` returns the missing MCP
-        server that a tool would belong to.
+        server that a tool would belong to. `wanted` says whether an MCP server's tools are for an agent in a session.
         """
         self._tools = {tool.name: tool for tool in tools}
         self._private = frozenset(private)
@@ -56,6 +59,7 @@ class Toolkit:
         self._mode = mode
         self._rules = rules
         self._why_absent = why_absent
+        self._wanted = wanted
 
     def called_by(self, agent_id: str, session_id: str) -> Toolkit:
         """The same tools, with surroundings that have the deny rules for this agent in this session."""
@@ -82,12 +86,12 @@ class Toolkit:
         ]
         return [*placed, *(rule for rule in denying if rule.kind in ("exact", "beneath", "glob"))]
 
-    def extend(self, tools: Sequence[Tool[Any]]) -> None:
-        """Append tools; one with the name of another tool replaces it."""
-        for tool in tools:
-            if self._tools.pop(tool.name, None) is not tool:
-                self._schemas.pop(tool.name, None)
-            self._tools[tool.name] = tool
+    def offer(self, tools: Sequence[Tool[Any]]) -> None:
+        """Have these tools of MCP servers, and no others of them."""
+        for name in [name for name, tool in self._tools.items() if tool.server is not None]:
+            del self._tools[name]
+            self._schemas.pop(name, None)
+        self._tools.update({tool.name: tool for tool in tools})
 
     def names(self) -> list[str]:
         """The tools of every agent whose spec does not choose."""
@@ -96,9 +100,25 @@ class Toolkit:
     def has(self, name: str) -> bool:
         return name in self._tools
 
-    def of(self, chosen: Sequence[str] | None) -> list[str]:
-        """The tools of an agent that chose these (None: it did not choose), without those that don't exist now."""
-        return self.names() if chosen is None else [name for name in chosen if name in self._tools]
+    def of(self, chosen: Sequence[str] | None, agent_id: str, session_id: str) -> list[str]:
+        """The tools in a session of an agent that chose these (None: it did not choose).
+
+        Without those that don't exist now, and those of MCP servers that the agent or the session does without.
+        `session_id` "": a new session.
+        """
+        names = self.names() if chosen is None else [name for name in chosen if name in self._tools]
+        servers = {name: server for name in names if (server := self._tools[name].server) is not None}
+        without = {server for server in servers.values() if not self.wants(server, agent_id, session_id)}
+        return [name for name in names if servers.get(name) not in without]
+
+    def wants(self, server: str, agent_id: str, session_id: str) -> bool:
+        """Whether an agent has the tools of an MCP server in a session."""
+        return self._wanted(server, agent_id, session_id)
+
+    def accepted(self, name: str, binding: Mapping[str, Any]) -> builtins.list[Write]:
+        """Note that a person allowed a call that has this binding. Returns the rows to write."""
+        tool = self._tools.get(name)
+        return tool.accept(binding) if tool is not None and tool.accept is not None else []
 
     def get(self, name: str) -> Tool[Any]:
         """The tool of this name. Raises: ToolNotFound."""

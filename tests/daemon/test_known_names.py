@@ -7,9 +7,10 @@ import pytest
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.daemon.known_names import check_own, known_names
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.servers import Servers
 
-KNOWN = known_names(["read_file"], Servers([]), ["notes"])
+KNOWN = known_names(["read_file"], Servers([ServerSpec(name="notes", command="notes")]))
 
 
 def spec(tools: tuple[str, ...] | None = None, model: str | None = None) -> AgentSpec:

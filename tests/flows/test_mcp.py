@@ -198,7 +198,7 @@ def test_nothing_is_started_before_somebody_comes(launch: Callable[..., Daemon])
         time.sleep(0.05)
 
 
-def test_tools_that_come_in_a_turn_are_offered_from_the_next_one_on(
+def test_tools_that_come_in_a_turn_are_offered_from_the_next_request_on(
     launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path
 ) -> None:
     flag, gate = tmp_path / "flag", threading.Event()
@@ -213,7 +213,7 @@ def test_tools_that_come_in_a_turn_are_offered_from_the_next_one_on(
         watcher.until("done")
     assert told(daemon) == []
     assert notices(daemon.ask("once more")) == []
-    assert ["slow_echo" in offered(request) for request in provider.requests] == [False, False, True]
+    assert ["slow_echo" in offered(request) for request in provider.requests] == [False, True, True]
     assert "additional_tools" not in json.dumps([request.body for request in provider.requests])
 
 

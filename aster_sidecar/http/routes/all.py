@@ -12,6 +12,7 @@ from aster_sidecar.http.routes import (
     conversations,
     daemon,
     events,
+    mcp,
     page,
     policy,
     projects,
@@ -33,6 +34,7 @@ ROUTES: list[BaseRoute] = [
         events,
         companion,
         services,
+        mcp,
         page,
     )
     for route in group.router.routes

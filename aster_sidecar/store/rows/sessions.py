@@ -53,6 +53,8 @@ class ChoicesRow(NamedTuple):
     model: str | None
     effort: str | None
     permission_mode: str | None
+    mcp_off: str | None
+    """JSON."""
 
 
 COLUMNS = (
@@ -191,8 +193,8 @@ def update_forked(session_id: str, forked_from: str, forked_at: str | None) -> W
 
 def update_choices(row: ChoicesRow) -> Write:
     return (
-        "UPDATE sessions SET work_dir=?, model=?, effort=?, permission_mode=? WHERE session_id=?",
-        (row.work_dir, row.model, row.effort, row.permission_mode, row.session_id),
+        "UPDATE sessions SET work_dir=?, model=?, effort=?, permission_mode=?, mcp_off=? WHERE session_id=?",
+        (row.work_dir, row.model, row.effort, row.permission_mode, row.mcp_off, row.session_id),
     )
 
 

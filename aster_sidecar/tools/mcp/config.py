@@ -17,6 +17,7 @@ from aster_sidecar.tools.mcp.naming import digest
 
 _PROGRAM_KEYS = frozenset(("args", "env", "cwd"))
 _URL_KEYS = frozenset(("headers",))
+_STARTED_WITH = ("enabled", "command", "args", "env", "cwd", "url", "headers", "roots")
 
 
 def _http_url(url: str) -> str:
@@ -59,8 +60,16 @@ class ServerSpec(NamedTable):
     headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = Field(
         default_factory=dict[str, str], repr=False, description="a table of strings: names of headers, and their values"
     )
+    enabled: bool = Field(default=True, strict=True, description="true, false")
+    """Whether it is started, and its tools are offered."""
     tools: tuple[Text, ...] | None = Field(default=None, description="a list of names of the server's tools")
     """The tools that agents may use; None: all."""
+    disabled_tools: tuple[Text, ...] = Field(default=(), description="a list of names of the server's tools")
+    """The tools that agents may not use."""
+    agents: tuple[Text, ...] | None = Field(default=None, description="a list of ids of agents")
+    """The agents that get its tools; None: all."""
+    roots: tuple[Directory, ...] | None = Field(default=None, description="a list of absolute paths of directories")
+    """The directories that it is told to work in; None: the session's folder, and directories named in `args`."""
     risk: Risk = Field(default="high", description="low, medium, high")
     """The risk of each of its tools. Only this setting can lower it; what the server says about its tools can't."""
     timeout_s: Seconds = Field(default=60, description="seconds above 0, at most 3600")
@@ -79,6 +88,10 @@ class ServerSpec(NamedTable):
                 "transport", "has no meaning with {kind}", {"kind": kind, "key": min(found), "hint": "remove it"}
             )
         return self
+
+    def is_same_program(self, other: ServerSpec) -> bool:
+        """Whether a program or connection with these settings need not be started again for `other`."""
+        return all(getattr(self, key) == getattr(other, key) for key in _STARTED_WITH)
 
     def digest(self) -> str:
         """A hash that changes when another server gets this name. It contains no secret."""

@@ -1,7 +1,7 @@
 """The session with one MCP server: opened when it is first needed, opened again after it was lost, and closed.
 
 A task owns the session and, through its transport, the processes of a server that is a program. The server can't ask
-the user for anything: elicitation, sampling and roots are refused.
+the user for anything: elicitation and sampling are refused.
 """
 
 from __future__ import annotations
@@ -10,37 +10,34 @@ import asyncio
 import importlib
 import re
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
 
 from aster_sidecar import __version__
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.services.launch import Program
+from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.services.process_tree import to_the_end
 from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.base import CallContext, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
-from aster_sidecar.tools.mcp.definitions import Definition
+from aster_sidecar.tools.mcp.lists import Lists, Session, opened
 from aster_sidecar.tools.mcp.messages import Answers, Reading, Writing
 from aster_sidecar.tools.mcp.naming import shown_name
 from aster_sidecar.tools.mcp.results import Progress
+from aster_sidecar.tools.mcp.roots import Roots
 from aster_sidecar.tools.mcp.transports import DRAIN_S, EXIT_S, KILL_S, TERM_S, Transport, transport_of
 
 if TYPE_CHECKING:
-    from mcp import Client
     from mcp.client._transport import TransportStreams
     from mcp.types import CallToolResult
 
 CONNECT_S = 30.0
 """How long a call waits for the server to start again."""
 HTTP_CLOSE_S = 1.0
-TOOLS_MOST = 256
-"""Tools of one server that are read, and pages of its list."""
-DESCRIPTION_CHARS = 4096
-
 ENDED = "it ended during the call; what it did until then is not known"
 EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
 
@@ -53,34 +50,72 @@ class ConnectionFailed(ToolError):
         self.again = again
 
 
-@dataclass(slots=True)
-class Session:
-    """An open session."""
+class Events(Protocol):
+    """What a connection reports about its session."""
 
-    client: Client
-    definitions: dict[str, Definition]
-    unusable: dict[str, str]
-    """Why others of the server's tools are not in `definitions`, by their names."""
-    over: asyncio.Event
-    """Set when the session has ended, or has to."""
+    def opened(self, session: Session) -> None:
+        """The server has listed its tools."""
+        ...
+
+    def listed(self, session: Session) -> None:
+        """It has listed its tools, resources or prompts again."""
+        ...
+
+    def ended(self, why: str) -> None:
+        """The session ended without being asked to."""
+        ...
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no session may be opened now; None when one may."""
+        ...
 
 
 class Connection:
-    """One server's session. `mark` gives the beginning of the ids of its processes."""
+    """One server's session: there is never a second one, nor a second process, while the first has not ended.
 
-    def __init__(self, spec: ServerSpec, mark: Callable[[], str]) -> None:
+    `mark` gives the beginning of the ids of its processes. See `Home` for `resolve` and `folder`.
+    """
+
+    def __init__(
+        self,
+        spec: ServerSpec,
+        *,
+        mark: Callable[[], str],
+        resolve: Callable[[ServerSpec], ServerSpec],
+        folder: Callable[[], Path | None],
+        log: ServiceLog | None,
+        events: Events | None = None,
+    ) -> None:
         self._spec = spec
+        self._resolved = spec
         self._mark = mark
+        self._resolve = resolve
+        self._folder = folder
+        self._log = log
+        self._events = events
+        self._roots = Roots(spec, folder)
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ending = False
         self._opening = asyncio.Lock()
         self.closed = False
+
+    def adjust(self, spec: ServerSpec) -> None:
+        """Use settings that need no new session."""
+        self._spec = spec
 
     @property
     def program(self) -> Program | None:
         """The running program; None when there is none, and over HTTP."""
         return self._transport.program if self._transport is not None else None
+
+    @property
+    def session_now(self) -> Session | None:
+        """The open session."""
+        session = self._session
+        return session if session is not None and not session.over.is_set() else None
 
     async def call(self, tool: str, arguments: dict[str, Any], digest: str, ctx: CallContext) -> CallToolResult:
         """Call a tool of the server, at most once. `digest` is that of the definition that was approved.
@@ -95,7 +130,11 @@ class Connection:
 
         progress = Progress(ctx)
         try:
-            async with asyncio.timeout(self._spec.timeout_s) as timeout, _ended_with(session.over, timeout):
+            async with (
+                asyncio.timeout(self._spec.timeout_s) as timeout,
+                _ended_with(session.over, timeout),
+                self._roots.of_call(session, ctx.surroundings.work_dir),
+            ):
                 return await session.client.call_tool(tool, arguments, progress_callback=progress.tell)
         except TimeoutError as error:
             if session.over.is_set():
@@ -122,21 +161,26 @@ class Connection:
             async with timeout, self._opening:
                 if self.closed:
                     raise ConnectionFailed(f"{self._spec.name} is being shut down", again=False)
-                if self._session is not None and not self._session.over.is_set():
-                    return self._session
+                if (session := self.session_now) is not None:
+                    return session
+                if self._events is not None and (refusal := self._events.refusal) is not None:
+                    raise ConnectionFailed(refusal, again=False)
                 await self._end()
                 try:
                     await asyncio.to_thread(importlib.import_module, "mcp")  # large: other turns go on meanwhile
                 except ImportError as error:
                     raise ConnectionFailed(EXTRA, again=False) from error
-                self._session = await self._opened()
-                return self._session
+                self._session = session = await self._opened()
         except TimeoutError as error:
             why = self.why(error, f"did not answer within {within_s:g} s")
             raise ConnectionFailed(why, again=False) from error
+        if self._events is not None:
+            self._events.opened(session)
+        return session
 
     async def _opened(self) -> Session:
         """A new session. Raises: ToolError."""
+        self._resolved = self._resolve(self._spec)
         ready: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._task = asyncio.create_task(self._own_session(ready), name=f"mcp {self._spec.name}")
@@ -152,17 +196,26 @@ class Connection:
         from mcp.types import Implementation
 
         over = asyncio.Event()
-        transport = self._transport = transport_of(self._spec, self._mark())
+        transport = self._transport = transport_of(self._resolved, self._mark(), self._folder(), self._log)
         info = Implementation(name="aster-sidecar", version=__version__)
         failure: BaseException | None = None
+        session: Session | None = None
         try:
-            # Without callbacks for elicitation, sampling and roots, the session declares that it has none of them.
+            # Without callbacks for elicitation and sampling, the session declares that it has none of them.
             answers = Answers()
-            async with Client(_repaired(transport, over, answers), cache=None, client_info=info) as client:
-                session = Session(client, await _definitions(client), answers.left_out, over)
+            lists = Lists()
+            self._roots.begin()
+            async with Client(
+                _repaired(transport, over, answers),
+                cache=None,
+                client_info=info,
+                message_handler=lists.noticed,
+                list_roots_callback=self._roots.asked if self._roots.offered else None,
+            ) as client:
+                session = await opened(client, answers, over)
                 if not ready.done():
                     ready.set_result(session)
-                    await over.wait()
+                    await lists.follow(session, answers, self._listed)
         except Exception as error:
             failure = error
         finally:
@@ -170,25 +223,44 @@ class Connection:
             if not ready.done():
                 why = self.why(failure) if failure else f"{self._spec.name} was ended"
                 ready.set_exception(ConnectionFailed(why, again=failure is not None))
+            elif session is self._session and not self._ending and self._events is not None:
+                self._events.ended(self.why(failure, "it ended" if failure is None else None))
+
+    def _listed(self, session: Session) -> None:
+        if session is self._session and self._events is not None:
+            self._events.listed(session)
+
+    async def end(self) -> None:
+        """End the session and its processes; the next use opens another one."""
+        async with self._opening:
+            await self._end()
 
     async def _end(self) -> None:
-        """End the session and its processes."""
+        """End the session and its processes. Raises: ConnectionFailed when they have not ended after a few seconds."""
         task, session = self._task, self._session
         if task is None:
             return
-        if session is None:
-            task.cancel()
-        else:
-            session.over.set()
-            await asyncio.wait({task}, timeout=HTTP_CLOSE_S if self._spec.url else EXIT_S + TERM_S + KILL_S)
-            task.cancel()
-        await asyncio.wait({task}, timeout=EXIT_S + TERM_S + KILL_S if session is None else KILL_S)
-        self._task = self._session = None
+        self._ending = True
+        try:
+            if session is None:
+                task.cancel()
+            else:
+                session.over.set()
+                await asyncio.wait({task}, timeout=HTTP_CLOSE_S if self._spec.url else EXIT_S + TERM_S + KILL_S)
+                task.cancel()
+            await asyncio.wait({task}, timeout=EXIT_S + TERM_S + KILL_S if session is None else KILL_S)
+        finally:
+            self._ending = False
+        self._session = None
+        if not task.done():
+            raise ConnectionFailed(f"{self._spec.name}: its earlier process has not ended yet", again=False)
+        self._task = None
 
     async def close(self) -> None:
         """End the session and its processes; none is opened after this."""
         self.closed = True
-        await self._end()
+        with suppress(ConnectionFailed):  # the daemon's keeper ends what is left
+            await self._end()
 
     def why(self, error: BaseException | None, words: str | None = None) -> str:
         """A failure as a sentence, with the end of the program's stderr and without configured secrets."""
@@ -210,7 +282,8 @@ class Connection:
             r"^Failed to parse [^:]*: (?:.*validation error.*\n)?\s*", "its answer can't be read: ", message
         )
         message = re.sub(r" \[type=\w+, input_value=(?s:.*)", "", message)
-        for secret in sorted((*self._spec.env.values(), *self._spec.headers.values()), key=len, reverse=True):
+        values = (*self._resolved.env.values(), *self._resolved.headers.values())
+        for secret in sorted(values, key=len, reverse=True):
             message = message.replace(secret, "***") if len(secret) >= 4 else message
         return f"{self._spec.name}: {visible(message[:2000])}"
 
@@ -238,18 +311,3 @@ async def _ended_with(over: asyncio.Event, timeout: asyncio.Timeout) -> AsyncGen
     finally:
         watching.remove_done_callback(ended)
         watching.cancel()
-
-
-async def _definitions(client: Client) -> dict[str, Definition]:
-    """The tools that the server lists, by their names."""
-    found: dict[str, Definition] = {}
-    cursor: str | None = None
-    for _ in range(TOOLS_MOST):
-        page = await client.list_tools(cursor=cursor)
-        for tool in page.tools:
-            description = (tool.description or tool.title or "")[:DESCRIPTION_CHARS]
-            found.setdefault(tool.name, Definition(tool.name, description, tool.input_schema))
-        cursor = page.next_cursor
-        if not cursor or len(found) > TOOLS_MOST:
-            break
-    return found

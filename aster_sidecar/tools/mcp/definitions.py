@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -23,11 +24,19 @@ class Definition:
     name: str
     description: str
     schema: dict[str, Any]
+    destructive: bool = False
+    """Whether the server says that the tool may destroy something."""
 
     @property
     def digest(self) -> str:
         """A hash that changes with any part of the definition."""
-        return digest([self.name, self.description, self.schema])
+        return digest([self.name, self.description, self.schema, *(["destructive"] if self.destructive else [])])
+
+    @property
+    def text(self) -> str:
+        """The definition without its name, as JSON with sorted keys."""
+        told: dict[str, Any] = {"description": self.description, "schema": self.schema}
+        return json.dumps(told | ({"hints": ["destructive"]} if self.destructive else {}), sort_keys=True)
 
 
 class Arguments(BaseModel):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from aster_sidecar.policy.permissions import Assessment, Scope
+from aster_sidecar.policy.permissions import Assessment, Risk, Scope
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.definitions import Arguments, Definition
+from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.naming import canonical, shown_name
 from aster_sidecar.tools.mcp.results import outcome
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
 
 REASON = "Aster can't see what this MCP server does."
+DESTROYS = "It says that this tool may destroy something."
+CHANGED = "The definition of this tool has changed since it was last accepted."
+DIFFERENCE = "The difference, with - before what was removed and + before what was added:"
 
 
 class Call(Protocol):
@@ -30,10 +35,22 @@ class Call(Protocol):
     ) -> Awaitable[CallToolResult]: ...
 
 
+def risk_of(spec: ServerSpec, definition: Definition) -> Risk:
+    """The risk of a tool: as the person set it, and high if the server itself says that the tool may destroy things."""
+    return "high" if definition.destructive else spec.risk
+
+
 def server_tool(
-    name: str, spec: ServerSpec, definition: Definition, arguments: type[Arguments], call: Call
+    name: str,
+    spec: ServerSpec,
+    definition: Definition,
+    arguments: type[Arguments],
+    call: Call,
+    accepted: AcceptedDefinitions | None = None,
 ) -> Tool[Any]:
     """The tool `definition` of the server `spec`, under the `name` that models use."""
+    risk = risk_of(spec, definition)
+    source = spec.digest()
 
     def assess(given: Arguments, _: Surroundings) -> Assessment:
         values = given.model_extra or {}
@@ -44,20 +61,27 @@ def server_tool(
             raise ToolError("the arguments hold what JSON can't") from error
         title = f"{shown_name(definition.name)} from the MCP server {spec.name}"
         target = f"{spec.name}:{definition.name}:{text}"  # never begins like a path
+        change = accepted.change(spec, definition) if accepted is not None else None
+        shown = f"{title}\n{visible(pretty)}"
+        reason = REASON if risk == spec.risk else f"{REASON} {DESTROYS}"
+        if change:
+            shown += f"\n\n{DIFFERENCE}\n{change}"
+            reason = f"{CHANGED} {REASON}"
         exactly = Scope("exact", target, f"exactly this call of {title}: {visible(text, newlines=False)}")
         return Assessment(
-            risk=spec.risk,
+            risk=risk,
             target=target,
             summary=f"Use {title}",
-            display=f"{title}\n{visible(pretty)}",
-            reason=REASON,
+            display=shown,
+            reason=reason,
+            changed=bool(change),
             remember=exactly,
             scopes=(
                 replace(exactly, scope_id="exact"),
                 Scope("any", "", f"every call of {title}, with any arguments", "tool"),
             ),
             binding={
-                "server": spec.digest(),
+                "server": source,
                 "tool": definition.name,
                 "definition": definition.digest,
                 "arguments": text,
@@ -83,4 +107,20 @@ def server_tool(
         return outcome(await call(definition.name, values, assessment.binding["definition"], ctx))
 
     description = definition.description or f"{shown_name(definition.name)} from the MCP server {spec.name}."
-    return Tool(name, description, arguments, spec.risk, assess, run, rule_value)
+
+    def accept(binding: Mapping[str, Any]) -> list[Write]:
+        shown = (binding.get("server"), binding.get("definition")) == (source, definition.digest)
+        return accepted.accept(spec, definition) if accepted is not None and shown else []
+
+    return Tool(
+        name,
+        description,
+        arguments,
+        risk,
+        assess,
+        run,
+        rule_value,
+        server=spec.name,
+        definition=definition.digest,
+        accept=accept,
+    )

@@ -12,10 +12,12 @@ import secrets
 import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aster_sidecar.models import network
 from aster_sidecar.services.launch import Program, start
+from aster_sidecar.services.log import LINE_BYTES, ServiceLog
 from aster_sidecar.services.process_tree import clean_environment, path_known, to_the_end
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
@@ -52,9 +54,12 @@ class Transport(Protocol):
         ...
 
 
-def transport_of(spec: ServerSpec, mark: str) -> Transport:
-    """A new transport for a server. `mark` begins the id of its processes."""
-    return Http(spec) if spec.url is not None else Stdio(spec, mark)
+def transport_of(spec: ServerSpec, mark: str, folder: Path | None, log: ServiceLog | None) -> Transport:
+    """A new transport for a server.
+
+    `mark` begins the id of its processes. `folder` is where a program runs that sets no `cwd`. `log` gets its output.
+    """
+    return Http(spec) if spec.url is not None else Stdio(spec, mark, folder, log)
 
 
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
@@ -106,9 +111,11 @@ class Stdio:
 
     status = "an error"
 
-    def __init__(self, spec: ServerSpec, mark: str) -> None:
+    def __init__(self, spec: ServerSpec, mark: str, folder: Path | None, log: ServiceLog | None) -> None:
         self._spec = spec
         self._mark = mark
+        self._folder = folder
+        self._log = log
         self.program: Program | None = None
         self._stderr = bytearray()
 
@@ -155,7 +162,8 @@ class Stdio:
         path = program_path(spec, env["PATH"])
         marker = f"{os.getpid()}:{self._mark}mcp-{spec.name}-{secrets.token_hex(4)}"
         try:
-            return await start([path, *spec.args], cwd=spec.cwd, env=env, marker=marker, grace_s=EXIT_S)
+            cwd = spec.cwd or (str(self._folder) if self._folder is not None else None)
+            return await start([path, *spec.args], cwd=cwd, env=env, marker=marker, grace_s=EXIT_S)
         except OSError as error:
             raise ToolError(f"{shown_name(path)} could not be started: {error.strerror or error}") from error
 
@@ -172,8 +180,11 @@ class Stdio:
                 for line in lines:
                     whole = b"".join((*pending, line))
                     pending, size = [], 0
-                    for message in messages_in(whole):
+                    messages = messages_in(whole)
+                    for message in messages:
                         await send(SessionMessage(message))
+                    if not messages and self._log is not None and whole.strip():
+                        self._log.add("stdout", [whole[:LINE_BYTES]])
                 pending.append(rest)
                 size += len(rest)
                 if size > MESSAGE_BYTES:
@@ -199,10 +210,17 @@ class Stdio:
             over.set()
 
     async def _keep_stderr(self, stderr: asyncio.StreamReader) -> None:
-        """Keep the last that the program writes to its stderr, for errors."""
-        while chunk := await stderr.read(64 * 1024):
+        """Keep the last that the program writes to its stderr, for errors, and pass all of it to the log."""
+
+        def keep(chunk: bytes) -> None:
             self._stderr += chunk
             del self._stderr[:-STDERR_BYTES]
+
+        if self._log is not None:
+            await self._log.pump(stderr, "stderr", keep)
+            return
+        while chunk := await stderr.read(64 * 1024):
+            keep(chunk)
 
 
 def program_path(spec: ServerSpec, path: str) -> str:

@@ -13,6 +13,7 @@ import psutil
 
 from aster_sidecar.tools.base import Outcome, Tool
 from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.server import Server
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.mcp.transports import EXIT_S, KILL_S, TERM_S
 from tests.tools.support import Listener, left, until
@@ -39,7 +40,12 @@ TEXTS = {
 
 def running(servers: Servers) -> int:
     """How many of the servers have a process."""
-    return sum(server.connection.program is not None for server in servers._servers)
+    return sum(server.connection.program is not None for server in servers._servers.values())
+
+
+def nth(servers: Servers, n: int = 0) -> Server:
+    """One of the servers."""
+    return list(servers._servers.values())[n]
 
 
 async def closed(servers: Servers, gone: Callable[[], bool] = lambda: True) -> None:
@@ -67,7 +73,7 @@ async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
 async def answered(servers: Servers) -> dict[str, Tool[Any]]:
     """The tools of the servers, once each server has answered or failed."""
     servers.begin()
-    await until(lambda: not any(server.starting for server in servers._servers), 60)
+    await until(lambda: not any(server.starting for server in servers._servers.values()), 60)
     return {tool.name: tool for tool in servers.tools()}
 
 

@@ -14,13 +14,25 @@ from typing import Any
 import pytest
 
 from aster_sidecar.tools.base import Surroundings, ToolError
-from aster_sidecar.tools.mcp import servers as mcp
+from aster_sidecar.tools.mcp import server as mcp
 from aster_sidecar.tools.mcp import transports
 from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.connection import HTTP_CLOSE_S
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.mcp.transports import EXIT_S, KILL_S, TERM_S
-from tests.tools.mcp.support import SCRIPT, STDIO, alive, answered, closed, offered, run, running, serving, troubles
+from tests.tools.mcp.support import (
+    SCRIPT,
+    STDIO,
+    alive,
+    answered,
+    closed,
+    nth,
+    offered,
+    run,
+    running,
+    serving,
+    troubles,
+)
 from tests.tools.support import Listener, until
 
 pytest.importorskip("mcp")
@@ -45,7 +57,7 @@ def test_a_server_that_died_is_started_again(loop: asyncio.Runner, docs: Servers
     loop.run(body())
 
 
-def test_an_end_that_comes_late_does_not_hide_the_next_server(
+def test_no_second_process_is_started_before_the_first_has_ended(
     loop: asyncio.Runner, place: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body() -> None:
@@ -60,13 +72,15 @@ def test_an_end_that_comes_late_does_not_hide_the_next_server(
         monkeypatch.setattr(transports, "end_program", late)
         async with serving(STDIO) as servers:
             tools, context = await offered(servers), Listener(place)
-            supervisor = servers._servers[0].connection._task
+            supervisor = nth(servers).connection._task
             with pytest.raises(ToolError, match="ended during the call"):
                 await run(tools["docs_die"], context)
-            await run(tools["docs_echo"], context, text="the next one")
+            with pytest.raises(ToolError, match="its earlier process has not ended yet"):
+                await run(tools["docs_echo"], context, text="too early")
             let_go.set()
             await until(lambda: supervisor is not None and supervisor.done())
-            assert running(servers) == 1, "the late end of the first process ended the second one"
+            await run(tools["docs_echo"], context, text="the next one")
+            assert running(servers) == 1
 
     loop.run(body())
 
@@ -124,10 +138,10 @@ def test_closing_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
             servers.begin()
             await until(lambda: running(servers) == 1)
             await closed(servers)
-            await until(lambda: not servers._servers[0].starting)
+            await until(lambda: not nth(servers).starting)
             assert servers.tools() == []
             servers.begin()
-            assert not servers._servers[0].starting
+            assert not nth(servers).starting
 
     loop.run(body())
 
@@ -171,7 +185,7 @@ def test_each_server_is_waited_for_by_itself(loop: asyncio.Runner, monkeypatch: 
             servers.begin()
             assert await servers.reach(["docs_echo"]) == []
             assert "docs_echo" in {tool.name for tool in servers.tools()}
-            assert servers._servers[0].starting
+            assert nth(servers).starting
 
     loop.run(body())
 
@@ -207,12 +221,12 @@ def test_a_server_that_failed_is_tried_again(
             assert tools == {}
             assert "the database is locked" in troubles(servers)["docs"]
             servers.begin()
-            assert not servers._servers[0].starting, "the server was started again without a pause"
-            monkeypatch.setattr(servers._servers[0], "_due_s", 0.0)
+            assert not nth(servers).starting, "the server was started again without a pause"
+            monkeypatch.setattr(nth(servers), "_due_s", 0.0)
             monkeypatch.setattr(mcp, "REACH_S", 3600)
             [missing] = await servers.reach()
             assert not missing.late
-            assert servers._servers[0].starting, "the call must not wait for a server that has failed"
+            assert nth(servers).starting, "the call must not wait for a server that has failed"
             assert "docs_echo" in await answered(servers)
             assert servers.missing() == []
 

@@ -55,7 +55,9 @@ async fn quitting_and_a_killed_app_leave_nothing_also_while_a_tool_runs() -> Res
     for (signal, exit) in [(Signal::SIGTERM, "quit"), (Signal::SIGKILL, "killed")] {
         let Some(desk) = a_desk()? else { return Ok(()) };
         let app = desk.launch().await?;
-        app.ask("POST", "/api/config", Some(json!({ "permission_mode": "auto_approve" }))).await?;
+        // It reads a pid, which is another one in the sandbox.
+        let settings = json!({ "permission_mode": "auto_approve", "sandbox": "off" });
+        app.ask("POST", "/api/config", Some(settings)).await?;
         let pid_file = desk.path("work/tool.pid");
         let command = json!({ "command": format!("echo $$ > {} && exec sleep 600", pid_file.display()) });
         let message = format!("call run_command {command}");

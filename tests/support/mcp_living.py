@@ -1,0 +1,85 @@
+"""An MCP server whose life a test can follow and change: an older protocol, plain JSON lines.
+
+Arguments: a directory. `tools.json` there has the tools that it lists. Each process writes the times of its life to
+`lives/PID`: one line when it starts, another when it ends by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HOME = Path(sys.argv[1])
+PLAIN = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "where", "reload", "die", "hang")]
+
+
+def send(**message: Any) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
+
+
+def texts(*words: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": text} for text in words]}
+
+
+def listed() -> list[dict[str, Any]]:
+    path = HOME / "tools.json"
+    return [*PLAIN, *(json.loads(path.read_text()) if path.exists() else [])]
+
+
+def called(name: str, arguments: dict[str, Any], roots: list[str]) -> dict[str, Any]:
+    if name == "where":
+        variables = {key: os.environ[key] for key in os.environ if key.startswith("SECRET_")}
+        return texts(json.dumps({"pid": os.getpid(), "cwd": os.getcwd(), "roots": roots, "env": variables}))
+    if name == "reload":
+        send(method="notifications/tools/list_changed")
+    if name == "die":
+        sys.exit("it was told to die")
+    if name == "hang":
+        time.sleep(600)
+    return texts(f"{name} {json.dumps(arguments)}")
+
+
+def main() -> None:
+    life = HOME / "lives" / str(os.getpid())
+    life.parent.mkdir(exist_ok=True)
+    life.write_text(f"{time.time()}\n")
+    print("hello from the log", file=sys.stderr, flush=True)
+    roots: list[str] = []
+    for line in sys.stdin:
+        message = json.loads(line)
+        method, number = message.get("method"), message.get("id")
+        if method == "initialize":
+            capabilities = {"tools": {"listChanged": True}, "prompts": {}, "resources": {}}
+            send(
+                id=number,
+                result={
+                    "protocolVersion": "2025-06-18",
+                    "capabilities": capabilities,
+                    "serverInfo": {"name": "living", "version": "7"},
+                },
+            )
+        elif method in ("notifications/initialized", "notifications/roots/list_changed"):
+            send(id=f"roots-{time.time_ns()}", method="roots/list")
+        elif method is None and str(number).startswith("roots-"):
+            roots = [root["uri"] for root in message.get("result", {}).get("roots", [])]
+        elif method == "tools/list":
+            send(id=number, result={"tools": listed()})
+        elif method == "prompts/list":
+            send(id=number, result={"prompts": [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]})
+        elif method == "resources/list":
+            send(id=number, result={"resources": [{"uri": "notes://one", "name": "one", "mimeType": "text/plain"}]})
+        elif method == "tools/call":
+            send(id=number, result=called(message["params"]["name"], message["params"].get("arguments", {}), roots))
+        elif number is not None and method is not None:
+            send(id=number, error={"code": -32601, "message": f"no method {method}"})
+    with life.open("a") as out:
+        out.write(f"{time.time()}\n")
+
+
+if __name__ == "__main__":
+    main()
