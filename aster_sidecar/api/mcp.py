@@ -13,13 +13,14 @@ from typing import Any, cast
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.config.kept_secrets import KeptSecrets
 from aster_sidecar.config.settings import Config
-from aster_sidecar.config.table_writer import write_named
+from aster_sidecar.config.table_writer import merged, write_named
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.errors import ConfigInvalid, InvalidShape, McpNotFound
 from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.telemetry.redaction import secrets_in
 from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.mcp import other_apps, references
 from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
@@ -41,7 +42,9 @@ class McpCalls:
         servers: Servers,
         secrets: KeptSecrets,
         engine: EngineLoader,
+        learn: Callable[[Iterable[str]], None],
     ) -> None:
+        """`learn` gets secrets that logs must not show."""
         self._journal = journal
         self._path = identity.settings.places.config_path
         self._environment = identity.settings.environment
@@ -49,6 +52,7 @@ class McpCalls:
         self._servers = servers
         self._secrets = secrets
         self._engine = engine
+        self._learn = learn
         self._changing = asyncio.Lock()
         self._told: dict[str, wire.McpChangedEvent] = {}
         self._untold: set[str] = set()
@@ -133,6 +137,7 @@ class McpCalls:
         """Validate and save changes of a server's table, and use them. `now`: the settings that stay."""
         plain, secrets = without_secrets(name, changes)
         [spec] = server_specs({name: merged(now, plain)})
+        self._learn(secrets_in({name: spec.model_dump(include={"env", "headers"})}))
         for secret, value in secrets.items():
             await self._secrets.put(secret, value)
         await asyncio.to_thread(write_named, self._path, "mcp", name, plain)
@@ -275,20 +280,6 @@ def without_secrets(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any]
                 values[variable] = f"${{secret:{saved}}}"
         plain[key] = values
     return plain, secrets
-
-
-def merged(now: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings after changes: None removes a key; tables are merged by name."""
-    after = dict(now)
-    for key, value in changes.items():
-        if isinstance(value, Mapping):
-            inner: Any = after.get(key)
-            after[key] = merged(inner if isinstance(inner, Mapping) else {}, cast("Mapping[str, Any]", value))
-        elif value is None:
-            after.pop(key, None)
-        else:
-            after[key] = value
-    return after
 
 
 def with_saved(candidate: Candidate) -> tuple[dict[str, Any], dict[str, str]]:

@@ -46,7 +46,8 @@ Text = Annotated[AnyText, AfterValidator(_not_blank)]
 """A string without NUL that is not blank."""
 Directory = Annotated[Text, AfterValidator(_absolute)]
 """An absolute path; `~` is expanded."""
-Variables = dict[Annotated[Text, AfterValidator(_no_equals_sign)], AnyText]
+VariableName = Annotated[Text, AfterValidator(_no_equals_sign)]
+Variables = dict[VariableName, AnyText]
 """Environment variables."""
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from aster_sidecar.config.kept_secrets import FILE as KEYS_FILE
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Settings
 from aster_sidecar.config.trusted_projects import CONTENT, FOLDER, project_of
 from aster_sidecar.config.trusted_projects import FILE as TRUSTED
-from aster_sidecar.models.api_keys import FILE as KEYS_FILE
 from aster_sidecar.sandbox.commands import CommandSandbox
 from aster_sidecar.tools.base import Surroundings
 

@@ -42,6 +42,7 @@ from aster_sidecar.companion.feature_flags import Flags
 from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.companion.timed_reading import TimedReading
+from aster_sidecar.config.kept_secrets import KeptSecrets, SecretStorage
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
@@ -90,7 +91,8 @@ from aster_sidecar.telemetry.choose import make_spans
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.builtin import builtin_tools
-from aster_sidecar.tools.mcp.config import server_specs
+from aster_sidecar.tools.mcp import references
+from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
 from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.server import Home
 from aster_sidecar.tools.mcp.servers import Servers
@@ -168,9 +170,10 @@ def build_base(settings: Settings, port: int) -> Base:
 
 @dataclass(frozen=True, slots=True)
 class ModelParts:
-    """The keys of providers, and the models that use them."""
+    """The keys of providers, other saved secrets, and the models."""
 
     keys: Keys
+    secrets: KeptSecrets
     environment: WithKeys
     models: Models
 
@@ -186,11 +189,13 @@ def build_models(base: Base) -> ModelParts:
     def keep(key: str, value: str) -> None:
         loop.call_soon_threadsafe(lambda: journal.put(writes=[remember(key, value)]))
 
-    keys = Keys(journal, settings.places.data_dir, settings.environment, learn)
+    storage = SecretStorage(journal, settings.places.data_dir)
+    keys = Keys(journal, storage, settings.environment, learn)
+    secrets = KeptSecrets(journal, storage, learn)
     environment = WithKeys(settings.environment, keys)
     models = Models(environment, lambda: config.value("model"), journal.recall, keep, lambda: config.value("vision"))
     keys.changed.subscribe(models.forget)
-    return ModelParts(keys, environment, models)
+    return ModelParts(keys, secrets, environment, models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,10 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     def log_of(name: str) -> ServiceLog:
         return ServiceLog(base.redactor, logs_dir and logs_dir / f"mcp-{name}.log")
 
-    home = Home(accepted=accepted, folder=lambda: config.work_dir, log_of=log_of)
+    def resolve(spec: ServerSpec) -> ServerSpec:
+        return references.resolved(spec, base.settings.environment, parts.secrets.value)
+
+    home = Home(accepted=accepted, resolve=resolve, folder=lambda: config.work_dir, log_of=log_of)
     servers = Servers(mcp_specs, reserved=names, mark=base.mark, home=home)
     known = known_names(names, servers)
     for spec in code.agents:
@@ -327,7 +335,10 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
             value("on_unattended"),
         )
 
-    engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
+    async def load_secrets() -> None:
+        await asyncio.gather(parts.keys.load(), parts.secrets.load())
+
+    engine = EngineLoader(make_engine, load_secrets, tools.servers.begin)
     files = MessageFiles(attachments, tools.surroundings)
     turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
     rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget, ledger.reverts)
@@ -401,7 +412,7 @@ def build_api(
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
     settings_calls = SettingsCalls(journal, identity, config)
-    mcp_calls = McpCalls(journal, identity, config, tools.servers, parts.secrets, engine)
+    mcp_calls = McpCalls(journal, identity, config, tools.servers, parts.secrets, engine, base.redactor.learn)
     reading = TimedReading()
     model_calls = ModelCalls(models, parts.keys, parts.environment, onboarding)
     calls = Calls(

@@ -22,6 +22,20 @@ def remember(key: str, value: str) -> Write:
     return set_value(fact(key), value)
 
 
+def forget(key: str) -> Write:
+    """Delete what is stored under a key."""
+    return ("DELETE FROM meta WHERE key=?", (fact(key),))
+
+
+def select_remembered(prefix: str) -> Query[str]:
+    """The keys that `remember` stored and that begin like this, in alphabetical order, without the prefix."""
+    first = fact(prefix)
+    after = first[:-1] + chr(ord(first[-1]) + 1)
+    return Query(
+        "SELECT substr(key, ?) FROM meta WHERE key>=? AND key<? ORDER BY key", (len(first) + 1, first, after), str
+    )
+
+
 def fact(key: str) -> str:
     """The key in `meta` of a value that a component remembers."""
     return f"fact:{key}"

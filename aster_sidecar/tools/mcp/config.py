@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from aster_sidecar.config.named_tables import AnyText, Directory, NamedTable, Seconds, Text, Variables, read_tables
+from aster_sidecar.config.named_tables import AnyText, Directory, NamedTable, Seconds, Text, VariableName, read_tables
 from aster_sidecar.config.table_errors import allowed_values
 from aster_sidecar.policy.permissions import Risk
 from aster_sidecar.tools.mcp.naming import digest
+from aster_sidecar.tools.mcp.references import checked
 
 _PROGRAM_KEYS = frozenset(("args", "env", "cwd"))
 _URL_KEYS = frozenset(("headers",))
@@ -47,17 +48,20 @@ class ServerSpec(NamedTable):
     """An MCP server: a program that speaks over its stdin and stdout (`command`), or a `url`."""
 
     command: Text | None = Field(default=None, description="the name or path of a program")
-    args: tuple[AnyText, ...] = Field(default=(), description="a list of strings")
-    env: Variables = Field(
+    args: tuple[Annotated[AnyText, AfterValidator(checked)], ...] = Field(default=(), description="a list of strings")
+    env: dict[VariableName, Annotated[AnyText, AfterValidator(checked)]] = Field(
         default_factory=dict[str, str],
         repr=False,
         description="a table of strings: names of variables, and their values",
     )
     cwd: Directory | None = Field(default=None, description="the absolute path of a directory")
-    url: Annotated[Text, AfterValidator(_http_url)] | None = Field(
+    url: Annotated[Text, AfterValidator(_http_url), AfterValidator(checked)] | None = Field(
         default=None, description="an http:// or https:// address"
     )
-    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = Field(
+    headers: dict[
+        Annotated[str, AfterValidator(_header_name)],
+        Annotated[str, AfterValidator(_header_value), AfterValidator(checked)],
+    ] = Field(
         default_factory=dict[str, str], repr=False, description="a table of strings: names of headers, and their values"
     )
     enabled: bool = Field(default=True, strict=True, description="true, false")
