@@ -4,6 +4,7 @@ commented out; later changes keep comments.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -250,12 +251,14 @@ def write_file(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def change_file(path: Path, changed: Callable[[str], str]) -> None:
-    """Replace the file's text by `changed(text)`, atomically. Raises: ConfigInvalid."""
+    """Replace the file's text by `changed(text)`, atomically; a byte order mark stays. Raises: ConfigInvalid."""
     path = Path(os.path.realpath(path))  # keeps a symbolic link, for example into the user's dotfiles
     try:
-        text = changed(text_of(path) if path.exists() else template())
+        content = path.read_bytes() if path.exists() else None
+        text = changed(template() if content is None else content.decode("utf-8-sig"))
+        mark = "\ufeff" if content is not None and content.startswith(codecs.BOM_UTF8) else ""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = write_beside(path, text)
+        fresh = write_beside(path, mark + text)
         try:
             os.replace(fresh, path)
         except BaseException:
