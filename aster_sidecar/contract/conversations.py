@@ -153,7 +153,7 @@ class ToolPart(Model):
     error: str | None = None
     duration_ms: int | None = None
     truncated: bool = False
-    attachments: list[AttachmentInfo] | None = Field(default=None, description="images in the result")
+    attachments: list[AttachmentInfo] | None = Field(default=None, description="files in the result")
 
 
 class NoticePart(Model):

@@ -76,7 +76,7 @@ class ToolEndEvent(Model):
     outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
     duration_ms: int
     truncated: bool = False
-    attachments: list[AttachmentInfo] | None = Field(default=None, description="images in the result")
+    attachments: list[AttachmentInfo] | None = Field(default=None, description="files in the result")
     arguments: dict[str, Any] | None = Field(
         default=None, description="only if neither tool_start nor approval_required was sent for the call"
     )

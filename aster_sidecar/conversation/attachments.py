@@ -190,7 +190,7 @@ class Attachments:
         return row
 
     def of_call(self, message_id: str, call_id: str) -> tuple[AttachmentRow, ...]:
-        """The images in the result of a tool call. Raises: StoreError."""
+        """The files in the result of a tool call. Raises: StoreError."""
         return tuple(self._journal.rows(rows.select_of_call(message_id, call_id)))
 
     async def keep(self, name: str, content: bytes) -> AttachmentRow:

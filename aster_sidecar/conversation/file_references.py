@@ -19,8 +19,9 @@ from aster_sidecar.conversation.run_request import Prompt
 from aster_sidecar.errors import ModelError
 from aster_sidecar.models.inputs import LABEL
 from aster_sidecar.store.rows.attachments import AttachmentRow
-from aster_sidecar.text.media_types import IMAGES, PDF, is_readable
-from aster_sidecar.text.safe_text import sized
+from aster_sidecar.text.media_types import BINARY, IMAGES, PDF, is_readable
+from aster_sidecar.text.safe_text import sized, visible
+from aster_sidecar.tools.base import File
 
 SCHEME = "attachment:"
 MOST_FILES = 20
@@ -29,6 +30,8 @@ MOST_BYTES = 8 << 20
 """Most bytes of images and PDFs of earlier turns in one request: each request sends them again, in base64."""
 MOST_SENT_BYTES = 48 << 20
 """Most bytes of images and PDFs with the turn's own, which are never left out. No provider takes more."""
+MOST_RESULT_IMAGES = 8
+"""Most images of a tool's result that the model gets."""
 MOST_TEXT_BYTES = 256 << 10
 """The longest beginning of a text file that a model gets."""
 BYTES_PER_TOKEN = 3
@@ -68,9 +71,25 @@ def content_of(prompt: Prompt) -> str | list[UserContent]:
     return [*content, prompt.text] if prompt.text.strip() else content
 
 
-def with_images(value: Any, images: Sequence[AttachmentRow]) -> Any:
-    """A tool's result with its images, as the content of a tool's return."""
+def with_images(value: Any, files: Sequence[AttachmentRow]) -> Any:
+    """A tool's result with the images among its files, as the content of a tool's return."""
+    images = sent_images(files)
     return [value, *(reference(row) for row in images)] if images else value
+
+
+def sent_images(files: Sequence[AttachmentRow]) -> list[AttachmentRow]:
+    """Those files of a tool's result that the model gets as images."""
+    return [row for row in files if row.media_type in IMAGES][:MOST_RESULT_IMAGES]
+
+
+def named(file: File, row: AttachmentRow | None) -> str:
+    """A file of a tool's result in a line: name, media type, size and attachment. `row`: None if it is not kept."""
+    found = row.media_type if row is not None else BINARY
+    media_type = found if found in (*IMAGES, PDF) else file.media_type or found
+    facts = [visible(media_type[:100], newlines=False), sized(len(file.data))]
+    if row is None:
+        return f"{visible(file.name, newlines=False)} ({', '.join(facts)})"
+    return f"{row.name} ({', '.join(facts)}, attachment {row.attachment_id})"
 
 
 def label(row: AttachmentRow) -> str:

@@ -50,13 +50,13 @@ NOT_RUN = "This tool was not run: the turn was ended before it could start."
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row of `calls`: its state, outcome and result, the note of a person who denied the call, and its images."""
+    """A row of `calls`: its state, outcome and result, the note of a person who denied the call, and its files."""
 
     state: str
     outcome: str | None
     result: Any
     note: str | None = None
-    images: Sequence[AttachmentRow] = ()
+    files: Sequence[AttachmentRow] = ()
 
 
 class ModelHistory:
@@ -285,7 +285,8 @@ def final_result(recorded: Recorded | None) -> Any:
         return denial(recorded.note)
     if recorded.state == "started":
         return UNKNOWN
-    return with_images(recorded.result, recorded.images)
+    # As with a call that fails now: the result is then a text, which names the files.
+    return with_images(recorded.result, recorded.files if recorded.outcome == "done" else ())
 
 
 def recorded_calls(journal: Journal, turn_id: str, message_id: str) -> dict[str, Recorded]:

@@ -71,10 +71,10 @@ def end_rows(call_id: str, outcome: str, result: Any) -> list[Write]:
     return rows.update_ended(call_id, outcome, json.dumps(result), clock.stamp())
 
 
-def recorded_result(call: Call, images: Sequence[AttachmentRow]) -> Any:
+def recorded_result(call: Call, files: Sequence[AttachmentRow]) -> Any:
     """The recorded result of a call that ran before. Raises: ToolFailed if it failed or its end is unknown."""
     if call.state == "started":
         raise ToolFailed(UNKNOWN)
     if call.outcome != "done":
         raise ToolFailed(str(call.result))
-    return with_images(call.result, images)
+    return with_images(call.result, files)

@@ -33,7 +33,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.attachments import Attachments, info
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
-from aster_sidecar.conversation.file_references import with_images
+from aster_sidecar.conversation.file_references import named, sent_images, with_images
 from aster_sidecar.conversation.recorded_calls import Call, call_row, end_rows, load_calls, recorded_result
 from aster_sidecar.conversation.run_request import Usage, denial
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -48,10 +48,9 @@ from aster_sidecar.store.rows.attachments import AttachmentRow, UseRow, insert_u
 from aster_sidecar.store.rows.decisions import update_outcome
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
-from aster_sidecar.text.media_types import IMAGES
 from aster_sidecar.text.repair import valid_text
 from aster_sidecar.text.values import jsonable
-from aster_sidecar.tools.base import Image, Outcome, ToolError
+from aster_sidecar.tools.base import File, Outcome, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
@@ -389,6 +388,7 @@ class ToolExecutor(AbstractToolset[Any]):
             error = late or f"{type(failure).__name__}: {failure}"
         except ToolError as failure:
             error = str(failure)
+            outcome = Outcome(None, files=failure.files)
         except AsterError:
             raise
         except Exception as failure:  # any error of a tool is its result
@@ -400,28 +400,35 @@ class ToolExecutor(AbstractToolset[Any]):
         try:
             if cancelled:
                 raise asyncio.CancelledError
-            images = await self._keep(outcome.images)
+            kept, names = await self._keep(outcome.files)
         except asyncio.CancelledError:
             self._end(call, ended, duration_s, outcome=outcome, error=error, recorded=recorded)
             raise
-        self._end(call, ended, duration_s, outcome=outcome, error=error, images=images, recorded=recorded)
+        if names and error is not None:
+            error = "\n".join((error, *names))
+        elif names:
+            outcome = replace(outcome, value={**outcome.value, "files": names})
+        self._end(call, ended, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
-        return with_images(outcome.value, images)
+        return with_images(outcome.value, kept)
 
-    async def _keep(self, images: Sequence[Image]) -> list[AttachmentRow]:
-        """The images of a result as attachments. What is no image, or can't be stored, is left out."""
+    async def _keep(self, files: Sequence[File]) -> tuple[list[AttachmentRow], list[str]]:
+        """The files of a result as attachments, and a line for each file that the model does not get as an image."""
         kept: list[AttachmentRow] = []
-        for image in images:
+        lines: list[tuple[AttachmentRow | None, str]] = []
+        for file in files:
             try:
-                row = await self._attachments.keep(image.name, image.data)
+                row = await self._attachments.keep(file.name, file.data)
             except AsterError as error:
-                log.warning("an image of a tool's result is left out: %s", error.message)
+                log.warning("a file of a tool's result is not kept: %s", error.message)
+                lines.append((None, f"{named(file, None)} is not kept: {error.message}"))
                 continue
-            if row.media_type in IMAGES:
-                kept.append(row)
-        return kept
+            kept.append(row)
+            lines.append((row, named(file, row)))
+        sent = {row.attachment_id for row in sent_images(kept)}
+        return kept, [line for row, line in lines if row is None or row.attachment_id not in sent]
 
     def _end(
         self,
@@ -432,7 +439,7 @@ class ToolExecutor(AbstractToolset[Any]):
         recorded: Recorded,
         outcome: Outcome | None = None,
         error: str | None = None,
-        images: Sequence[AttachmentRow] = (),
+        files: Sequence[AttachmentRow] = (),
     ) -> None:
         duration_ms = round(duration_s * 1000)
         fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
@@ -448,13 +455,13 @@ class ToolExecutor(AbstractToolset[Any]):
                 outcome=status,
                 duration_ms=duration_ms,
                 truncated=outcome.truncated if outcome is not None else False,
-                attachments=[info(row) for row in images] or None,
+                attachments=[info(row) for row in files] or None,
             ),
             writes=[
                 *end_rows(call.call_id, status, error if error is not None else outcome and outcome.value),
                 *(
                     insert_use(UseRow(self._log.message_id, row.attachment_id, n, call.call_id))
-                    for n, row in enumerate(images)
+                    for n, row in enumerate(files)
                 ),
                 *recorded.writes,
             ],

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class ToolError(Exception):
-    """A call failed; the model and the user read `str(error)`."""
+    """A call failed; the model and the user read `str(error)`. `files` belong to it, as to an `Outcome`."""
+
+    def __init__(self, message: str = "", files: tuple[File, ...] = ()) -> None:
+        super().__init__(message)
+        self.files = files
 
 
 class CallContext(Protocol):
@@ -79,20 +83,25 @@ class Surroundings:
     sandbox: CommandSandbox | None = None
 
 
-class Image(NamedTuple):
-    """An image in a tool's result: a name for it, and the file."""
+class File(NamedTuple):
+    """A file in a tool's result: a name for it, its content, and the media type that its source states."""
 
     name: str
     data: bytes
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it; `images` belong to it."""
+    """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it.
+
+    `files` become attachments. The model gets images among them as images. Other ones are named in `value`, which is
+    an object then.
+    """
 
     value: Any
     truncated: bool = False
-    images: tuple[Image, ...] = ()
+    files: tuple[File, ...] = ()
 
 
 A = TypeVar("A", bound=BaseModel)

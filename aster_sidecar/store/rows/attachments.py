@@ -68,7 +68,7 @@ def select_of_message(message_id: str) -> Query[AttachmentRow]:
 
 
 def select_of_call(message_id: str, call_id: str) -> Query[AttachmentRow]:
-    """The images in the result of a tool call, in their order. The call belongs to the message."""
+    """The files in the result of a tool call, in their order. The call belongs to the message."""
     sql = (
         f"SELECT {columns(AttachmentRow, 'a')} FROM attachments a JOIN attachment_uses u USING (attachment_id)"
         " WHERE u.message_id=? AND u.call_id=? ORDER BY u.position"

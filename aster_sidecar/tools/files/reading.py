@@ -18,7 +18,7 @@ from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.text.media_types import is_image
 from aster_sidecar.text.safe_text import shown, sized
 from aster_sidecar.tools import opening, paths
-from aster_sidecar.tools.base import CallContext, Image, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.base import CallContext, File, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.common import (
     DENIED,
@@ -96,7 +96,7 @@ def _read(path: Path, arguments: ReadFile, taken: list[str], stop: threading.Eve
     if encoding is None or any("\0" in line for line in page.lines):
         if picture and len(picture) <= IMAGE_BYTES:
             noted = {"note": "; ".join(taken)} if taken else {}
-            return Outcome(value | {"image": True} | noted, images=(Image(path.name, picture),))
+            return Outcome(value | {"image": True} | noted, files=(File(path.name, picture),))
         notes = [*taken, f"a binary file of {sized(size)}: not shown"]
         return Outcome(value | {"binary": True, "note": "; ".join(notes)})
     value |= {"first_line": arguments.offset, "last_line": arguments.offset + len(page.lines) - 1}

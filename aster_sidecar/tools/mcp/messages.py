@@ -133,6 +133,8 @@ class Answers:
         self._asked: dict[RequestId, str] = {}
         self.left_out: dict[str, str] = {}
         """Why tools can't be offered, by the tools' names."""
+        self._has_tasks = False
+        """Whether the server has declared that tools can be called as tasks."""
 
     def asked(self, message: JSONRPCMessage) -> None:
         """Remember a message that is sent to the server."""
@@ -149,6 +151,8 @@ class Answers:
 
         if isinstance(message, JSONRPCResponse):
             method = self._asked.pop(_number(message.id), None)
+            if method == "initialize":
+                self._has_tasks = _declares_tasks(message.result)
             repair = {"tools/list": self._listed, "tools/call": _called}.get(method or "")
             return message.model_copy(update={"result": repair(message.result)}) if repair else message
         if isinstance(message, JSONRPCError):
@@ -172,6 +176,8 @@ class Answers:
                 self.left_out[""] = "a tool must have a name"
             elif schema is None:
                 self.left_out[name] = "its schema is not one of an object"
+            elif self._has_tasks and _only_as_task(known):
+                self.left_out[name] = "it can only be called as a task, which Aster does not support"
             else:
                 # Without the schema of results: they are passed on as they are, unchecked.
                 words = {key: known[key] for key in ("title", "description") if isinstance(known.get(key), str)}
@@ -179,6 +185,24 @@ class Answers:
         cursor = result.get("nextCursor")
         more = {"nextCursor": cursor} if isinstance(cursor, str) else {}
         return {key: value for key, value in result.items() if key != "nextCursor"} | {"tools": kept} | more
+
+
+def _declares_tasks(result: dict[str, Any]) -> bool:
+    """Whether a server's answer to `initialize` says that its tools can be called as tasks.
+
+    Only protocol 2025-11-25 has such tasks. In 2026-07-28, which has no `initialize`, a server makes a call a task only
+    for a client that has declared the extension for it, and `execution` has no meaning.
+    """
+    found: Any = result
+    for key in ("capabilities", "tasks", "requests", "tools", "call"):
+        found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
+    return found is not None
+
+
+def _only_as_task(tool: dict[str, Any]) -> bool:
+    """Whether the server must refuse an ordinary call of this tool, if it supports tasks."""
+    execution: Any = tool.get("execution")
+    return isinstance(execution, dict) and cast("dict[str, Any]", execution).get("taskSupport") == "required"
 
 
 def _number(request_id: RequestId) -> RequestId:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from base64 import b64decode
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 from aster_sidecar.text.json_text import parse_json
-from aster_sidecar.text.media_types import HEAD_BYTES, is_image
 from aster_sidecar.text.safe_text import sized, visible
-from aster_sidecar.tools.base import CallContext, Image, Outcome, ToolError
+from aster_sidecar.tools.base import CallContext, File, Outcome, ToolError
 
 if TYPE_CHECKING:
-    from mcp.types import CallToolResult
+    from mcp.types import CallToolResult, ContentBlock
 
 RESULT_BYTES = 64 * 1024
 ERROR_BYTES = 8192
-IMAGES_MOST = 8
-"""Images of a result that the model gets."""
-OTHER_MOST = 32
-"""Content blocks other than text that are named in a result."""
+FILES_MOST = 32
+"""Images and other files of a result that are kept."""
+FILE_LINE_BYTES = 512
+"""Room for the line that names a file in the result."""
+ENCODED_CHARS = 64
+"""The shortest base64 of a file that is searched for elsewhere in the result. A shorter one may be there by chance."""
+WHOLE = "result.txt"
+"""The file with the whole text, if the model gets only a part of it."""
 PROGRESS_AT_ONCE = 100
 """Progress notifications of a call that are all shown; of later ones, one in `PROGRESS_S` seconds."""
 PROGRESS_S = 0.1
@@ -53,78 +58,264 @@ class Progress:
 
 
 def outcome(result: CallToolResult) -> Outcome:
-    """A result as the model reads it: `text`, `structured` content, and the names of `other` blocks.
+    """A result as the model reads it: `text` and `structured` content, and the files that belong to it.
+
+    Texts, text resources and links stay in their order in `text`, and each file has a mark there. Of a text that is
+    too long, the beginning and the end are kept, and the whole text becomes a file. An annotation of a block, such as
+    its audience, is a hint, and no block is left out for it.
 
     Raises: ToolError when the server reports that the call failed.
     """
-    texts: list[str] = []
-    other: list[str] = []
-    images: list[Image] = []
-    for block in result.content:
-        if block.type == "text":
-            texts.append(block.text)
-            continue
-        if len(images) < IMAGES_MOST and (data := _image_in(block)) is not None:
-            images.append(Image(f"image {len(images) + 1}", data))
-        if len(other) < OTHER_MOST:
-            other.append(_named(block))
-    text = "\n".join(texts)
+    structured, repeated = _once(result.structured_content, result.content)
+    files = _Files()
+    pieces = [piece for n, block in enumerate(result.content) if (piece := files.text_of(block)) and n not in repeated]
+    pieces = [files.marked(piece) for piece in pieces]
+    structured = files.marked_in(structured)
+    written = _json(structured) if structured is not None else ""
     if result.is_error:
-        raise ToolError(shortened(text, ERROR_BYTES)[0] or "the server reports a failure, without a reason")
-    value: dict[str, Any] = {}
-    left, truncated = RESULT_BYTES - 2048, False
-    if result.structured_content is not None:
-        size = len(json.dumps(result.structured_content, ensure_ascii=False).encode("utf-8", "replace"))
-        if size <= left:
-            value["structured"] = result.structured_content
-            left -= size
-        else:
-            truncated = True
-            value["note"] = f"the structured result is left out: {sized(size)} is too much"
-        with suppress(ValueError, RecursionError):
-            if "structured" in value and parse_json(text) == result.structured_content:
-                text = ""  # servers repeat the structured content as text, for clients that only read text
-    if other:
-        value["other"] = other
-        left -= len(json.dumps(other).encode())
+        text = "\n".join([*pieces, written] if written else pieces)
+        error = _bounded(text, ERROR_BYTES, files) or "the server reports a failure, without a reason"
+        raise ToolError(error, tuple(files.kept))
+    left = RESULT_BYTES - 2048 - FILE_LINE_BYTES * (len(files.kept) + 1)
+    size = _size(written)
+    text = "\n".join(pieces)
+    if size > left // 2 and size + _json_size(text) > left:
+        structured, size = None, 0
+        text = "\n".join((*pieces, written))
+    value: dict[str, Any] = {} if structured is None else {"structured": structured}
+    truncated = False
     if text or not value:
-        value["text"], cut = shortened(text, max(left, 0))
-        truncated = truncated or cut
-    return Outcome(value, truncated, tuple(images))
+        value["text"] = _bounded(text, left - size, files)
+        truncated = value["text"] != text
+    return Outcome(value, truncated, tuple(files.kept))
 
 
-def _image_in(block: Any) -> bytes | None:
-    """The image in a block, if it is one that providers take."""
-    inner = getattr(block, "resource", block)
-    data = getattr(inner, "data", None) or getattr(inner, "blob", None)
-    if not isinstance(data, str) or not str(getattr(inner, "mime_type", None)).startswith("image/"):
-        return None
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+class _Files:
+    """The files of a result, and where they are in it."""
+
+    def __init__(self) -> None:
+        self.kept: list[File] = []
+        self._marks: dict[str, str] = {}
+        """By the file's base64."""
+
+    def text_of(self, block: ContentBlock) -> str:
+        """A block as text. A file is kept, and its text is a mark."""
+        if block.type == "text":
+            return block.text
+        if block.type == "resource_link":
+            return _link(block)
+        if block.type == "resource":
+            resource = block.resource
+            text = getattr(resource, "text", None)
+            if isinstance(text, str):
+                facts = ", ".join(_lines_joined(fact) for fact in (resource.uri, resource.mime_type) if fact)
+                return f"[{facts}]\n{text}"
+            return self._taken(str(getattr(resource, "blob", "")), resource.mime_type, "file", resource.uri)
+        return self._taken(block.data, block.mime_type, block.type, None)
+
+    def _taken(self, encoded: str, media_type: str | None, kind: str, uri: str | None) -> str:
+        """Keep a file, if it can be decoded and there is room. Returns its mark."""
+        encoded = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
+        address = f": {_lines_joined(uri)}" if uri and not (encoded and encoded in uri) else ""
+        data = _decoded(encoded)
+        name = _name(uri, media_type) or f"{kind} {len(self.kept) + 1}{_suffix(media_type)}"
+        if data is None:
+            mark = f"[{name}{address} is left out: its base64 is not valid]"
+        elif len(self.kept) >= FILES_MOST:
+            mark = f"[{name}{address}, {sized(len(data))}, is left out: a result may have {FILES_MOST} files]"
+        else:
+            self.kept.append(File(name, data, media_type))
+            mark = f"[{name}{address}]"
+        if len(encoded) >= ENCODED_CHARS:
+            self._marks.setdefault(encoded, mark)
+        return mark
+
+    def marked(self, text: str) -> str:
+        """The text with marks in place of the files' base64. The longest is first: another may be its beginning."""
+        if len(text) < ENCODED_CHARS:
+            return text
+        for encoded in sorted(self._marks, key=len, reverse=True):
+            text = text.replace(encoded, self._marks[encoded])
+        return text
+
+    def marked_in(self, value: Any) -> Any:
+        """A JSON value with marks in place of the files' base64."""
+        if not self._marks:
+            return value
+        if isinstance(value, str):
+            return self.marked(value)
+        if isinstance(value, list):
+            return [self.marked_in(item) for item in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value).items()
+            return {self.marked(key): self.marked_in(inner) for key, inner in items}
+        return value
+
+
+def _decoded(encoded: str) -> bytes | None:
+    """The content of base64, also with line breaks, in the alphabet for URLs or without padding; None if invalid."""
     try:
-        content = b64decode(data, validate=True)
+        return b64decode(encoded, validate=True)
+    except ValueError:
+        plain = "".join(encoded.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError:
         return None
-    return content if is_image(content[:HEAD_BYTES]) else None
 
 
-def shortened(text: str, most: int) -> tuple[str, bool]:
-    """The beginning of `text` that takes at most `most` bytes as JSON, and whether that is less than all of it."""
-    size = len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
-    if size <= most:
-        return text, False
+def _name(uri: str | None, media_type: str | None) -> str:
+    """A file's name from its address, with the suffix of its type if it has none; empty if the address has no name."""
+    scheme, _, path = (uri or "").partition(":")
+    path = "" if scheme == "data" else re.split(r"[?#]", path, maxsplit=1)[0]
+    last = path.rstrip("/").rpartition("/")[2]
+    name = "".join(char for char in unquote(last) if char.isprintable() and char not in "/\\").strip(" .")
+    stem, dot, suffix = name.rpartition(".")
+    if not stem or len(suffix) > 10:
+        return name[:50].rstrip() + _suffix(media_type) if name else ""
+    return stem[:50] + dot + suffix
+
+
+def _suffix(media_type: str | None) -> str:
+    """The usual suffix of a type such as `audio/wav`, with its dot; empty for a type whose name is not a suffix."""
+    found = re.fullmatch(r"(?:audio|image|video|application)/(?:x-)?([a-z0-9]{2,5})(?:\+xml)?", media_type or "")
+    return "." + {"mpeg": "mp3", "jpeg": "jpg"}.get(found[1], found[1]) if found else ""
+
+
+def _link(link: Any) -> str:
+    """A link to a resource in a line."""
+    facts = (link.name, link.title, link.mime_type, sized(link.size) if link.size is not None else None)
+    told = ", ".join(_lines_joined(fact) for fact in facts if fact)
+    described = f": {_lines_joined(link.description)}" if link.description else ""
+    return f"[link to a resource: {_lines_joined(link.uri)} ({told}){described}]"
+
+
+def _lines_joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+# -- each text once ----------------------------------------------------------------------------------------------------
+
+
+def _once(structured: Any, content: Sequence[ContentBlock]) -> tuple[Any, frozenset[int]]:
+    """Structured content, None if it only repeats the blocks; and the places of text blocks that it repeats.
+
+    Servers send the same twice, for clients that read only one of both: the structured value as JSON in a text block,
+    a text in an object with one key, or the blocks themselves in a list. The plain text is kept rather than an object
+    around it, and the object rather than its JSON as text.
+    """
+    if structured is None:
+        return None, frozenset()
+    fields = _fields(structured)
+    inner: Any = fields[0] if len(fields) == 1 else structured
+    texts = {n: block.text for n, block in enumerate(content) if block.type == "text"}
+    if isinstance(inner, list) and inner and len(cast("list[Any]", inner)) == len(content):
+        pairs = list(zip(cast("list[Any]", inner), content, strict=True))
+        if all(_is_block(item, block) for item, block in pairs):
+            return None, frozenset()
+        if all(_is_block(item, block) or _is_json(item, block) for item, block in pairs):
+            return structured, frozenset(texts)
+    if isinstance(inner, dict) and any(_is_block(inner, block) for block in content):
+        return None, frozenset()
+    joined = [between.join(texts.values()) for between in ("\n", "", "\n\n")]
+    if isinstance(inner, str) and any(_has(text, inner) for text in (*joined, *texts.values())):
+        return None, frozenset()
+    told: list[Any] = [structured, inner, *(field for field in fields if isinstance(field, dict | list) and field)]
+    if texts and _tells_one(joined[0], told):
+        return structured, frozenset(texts)
+    strings = [field for field in fields if isinstance(field, str)]
+    return structured, frozenset(
+        n for n, text in texts.items() if any(_has(string, text) for string in strings) or _tells_one(text, told)
+    )
+
+
+def _fields(value: Any) -> list[Any]:
+    """The values in an object; none of another value."""
+    return list(cast("dict[str, Any]", value).values()) if isinstance(value, dict) else []
+
+
+def _is_block(item: Any, block: ContentBlock) -> bool:
+    """Whether an item of structured content is this block: its text, or the complete block."""
+    if isinstance(item, str):
+        return block.type == "text" and _has(block.text, item)
+    if not isinstance(item, dict):
+        return False
+    return _same(_without_null(item), block.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _is_json(item: Any, block: ContentBlock) -> bool:
+    return block.type == "text" and _tells_one(block.text, (item,))
+
+
+def _has(text: str, part: str) -> bool:
+    """Whether a text is another one, perhaps with spaces and line ends around it."""
+    return text == part or (part in text and text.strip() == part.strip())
+
+
+def _tells_one(text: str, values: Iterable[Any]) -> bool:
+    """Whether a text is the JSON of one of these values."""
+    try:
+        told = parse_json(text)
+    except ValueError:
+        return False
+    return any(_same(told, value) for value in values)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal. (In Python, `True` equals 1.)"""
+    if one != other:
+        return False
+    if isinstance(one, dict):
+        return all(_same(inner, other[key]) for key, inner in cast("dict[str, Any]", one).items())
+    if isinstance(one, list):
+        return all(_same(*pair) for pair in zip(cast("list[Any]", one), other, strict=True))
+    return isinstance(one, bool) == isinstance(other, bool)
+
+
+def _without_null(value: Any) -> Any:
+    """A value without the keys whose value is null: servers write those of a block, or leave them out."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {key: _without_null(inner) for key, inner in items if inner is not None}
+    return [_without_null(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+def _bounded(text: str, most: int, files: _Files) -> str:
+    """The text, or of a longer one than `most` bytes of JSON its beginning and its end; then it becomes a file."""
+    if _json_size(text) <= most:
+        return text
+    files.kept.append(File(WHOLE, text.encode("utf-8", "replace"), "text/plain"))
+    room = most - 200  # for the line between them
+    beginning = shortened(text, room * 3 // 4)
+    end = shortened(text[-most:][::-1], room // 4)[::-1]
+    omitted = sized(_size(text) - _size(beginning) - _size(end))
+    return f"{beginning}\n[... {omitted} are left out here; the attachment {WHOLE} has the whole text ...]\n{end}"
+
+
+def shortened(text: str, most: int) -> str:
+    """The beginning of `text` that takes at most `most` bytes as JSON."""
+    if _json_size(text) <= most:
+        return text
     kept = text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
-    while kept and (size := len(json.dumps(kept, ensure_ascii=False).encode())) > most:
+    while kept and (size := _json_size(kept)) > most:
         kept = kept[: min(len(kept) - 1, len(kept) * most // size)]
-    return kept, True
+    return kept
 
 
-def _named(block: Any) -> str:
-    """A block that is not text, by its kind, address, media type and size."""
-    kind = {"resource_link": "link to a resource"}.get(block.type, str(block.type))
-    inner = getattr(block, "resource", block)
-    details = [str(detail) for name in ("uri", "mime_type") if (detail := getattr(inner, name, None))]
-    data = getattr(inner, "data", None) or getattr(inner, "blob", None)
-    if isinstance(data, str):
-        details.append(sized(len(data) * 3 // 4))
-    elif isinstance(text := getattr(inner, "text", None), str):
-        details.append(sized(len(text.encode("utf-8", "replace"))))
-    return visible(f"{kind} ({', '.join(details)})"[:300] if details else kind, newlines=False)
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_size(value: Any) -> int:
+    return _size(_json(value))
+
+
+def _size(text: str) -> int:
+    """The bytes of a text."""
+    return len(text.encode("utf-8", "replace"))

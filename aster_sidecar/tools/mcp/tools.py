@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -104,7 +105,8 @@ def server_tool(
         values = given.model_extra or {}
         if assessment.binding["arguments"] != canonical(values):
             raise ToolError("these are not the arguments that were allowed")
-        return outcome(await call(definition.name, values, assessment.binding["definition"], ctx))
+        result = await call(definition.name, values, assessment.binding["definition"], ctx)
+        return await asyncio.to_thread(outcome, result)  # a result may have 16 MiB
 
     description = definition.description or f"{shown_name(definition.name)} from the MCP server {spec.name}."
 

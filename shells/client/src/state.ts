@@ -128,7 +128,7 @@ type WirePart<Type> = Required<Extract<wire.WireMessage["parts"][number], { type
 export type TextEntry = WirePart<"text">;
 export type ThinkingEntry = WirePart<"thinking">;
 export type ToolEntry = Omit<WirePart<"tool">, "attachments"> & {
-  /** Images in the result. */
+  /** Files in the result. */
   attachments: AttachmentEntry[] | null;
 };
 export type NoticeEntry = WirePart<"notice">;

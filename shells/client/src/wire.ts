@@ -3011,7 +3011,7 @@ export interface components {
       truncated?: boolean;
       /**
        * Attachments
-       * @description images in the result
+       * @description files in the result
        * @default null
        */
       attachments?: components["schemas"]["AttachmentInfo"][] | null;
@@ -3106,7 +3106,7 @@ export interface components {
       truncated?: boolean;
       /**
        * Attachments
-       * @description images in the result
+       * @description files in the result
        * @default null
        */
       attachments?: components["schemas"]["AttachmentInfo"][] | null;

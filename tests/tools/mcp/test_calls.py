@@ -57,8 +57,7 @@ def test_results(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> No
         assert (await run(tools["docs_add"], context, a=1, b=2)).value == {"structured": {"sum": 3}}
         mixed = await run(tools["docs_mixed"], context)
         assert mixed.value == {
-            "text": "see below",
-            "other": ["image (image/png, 1.0 KiB)", "resource (file:///notes.txt, text/plain, 12 bytes)"],
+            "text": "see below\n[image 1.png]\n[file:///notes.txt, text/plain]\nSECRET NOTES",
         }
         large = await run(tools["docs_large"], context, size=100_000)
         assert large.truncated

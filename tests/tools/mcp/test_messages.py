@@ -67,9 +67,9 @@ def test_an_error_of_any_form_has_a_code_and_a_message(given: Any, message: str 
     assert message is not None or '{"x":1}' in found.error.message
 
 
-def answered(method: str, result: Any) -> tuple[Any, Answers]:
+def answered(method: str, result: Any, answers: Answers | None = None) -> tuple[Any, Answers]:
     """What becomes of the answer to one request, whose id the server makes a string of."""
-    answers = Answers()
+    answers = answers or Answers()
     [request] = messages_in(line(id=4, method=method, params={}))
     answers.asked(request)
     [answer] = messages_in(line(id="4", result=result))
@@ -86,6 +86,31 @@ def test_a_tool_that_can_not_be_used_costs_no_other_tool() -> None:
     result, answers = answered("tools/list", {"tools": tools, "nextCursor": 3})
     assert result == {"tools": [{"name": "good", "inputSchema": {"type": "object"}}]}
     assert answers.left_out.keys() == {"list", ""}
+
+
+@pytest.mark.parametrize(
+    ("began", "offered"),
+    [
+        ({"capabilities": {"tasks": {"list": {}, "requests": {"tools": {"call": {}}}}}}, {"plain", "maybe"}),
+        # Without this capability, a server must run calls as usual.
+        ({"capabilities": {"tasks": {"requests": {"sampling": {}}}}}, {"plain", "maybe", "task"}),
+        ({"capabilities": {"tasks": None}}, {"plain", "maybe", "task"}),
+        ({"capabilities": "all"}, {"plain", "maybe", "task"}),
+        (None, {"plain", "maybe", "task"}),  # protocol 2026-07-28
+    ],
+)
+def test_a_tool_that_can_only_be_called_as_a_task_is_left_out(began: Any, offered: set[str]) -> None:
+    tools = [
+        {"name": "plain", "inputSchema": {}, "execution": "odd"},
+        {"name": "maybe", "inputSchema": {}, "execution": {"taskSupport": "optional"}},
+        {"name": "task", "inputSchema": {}, "execution": {"taskSupport": "required"}},
+    ]
+    answers = Answers()
+    if began is not None:
+        answered("initialize", began, answers)
+    result, _ = answered("tools/list", {"tools": tools}, answers)
+    assert {tool["name"] for tool in result["tools"]} == offered
+    assert set(answers.left_out) == {"plain", "maybe", "task"} - offered
 
 
 def test_a_result_of_a_call_has_content_of_known_kinds() -> None:
