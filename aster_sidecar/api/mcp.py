@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -130,8 +130,8 @@ class McpCalls:
     def _table(self, name: str) -> dict[str, Any]:
         """The table of a server in `config.toml`; empty if there is none. Raises: ConfigInvalid."""
         tables: Any = read_file(self._path).get("mcp", {})
-        table: Any = tables.get(name, {}) if isinstance(tables, Mapping) else {}
-        return dict(cast("Mapping[str, Any]", table)) if isinstance(table, Mapping) else {}
+        table: Any = cast("Mapping[str, Any]", tables).get(name, {}) if isinstance(tables, dict) else {}
+        return dict(cast("Mapping[str, Any]", table)) if isinstance(table, dict) else {}
 
     async def _change(self, name: str, now: Mapping[str, Any], changes: Mapping[str, Any]) -> wire.McpServerDetails:
         """Validate and save changes of a server's table, and use them. `now`: the settings that stay."""

@@ -32,8 +32,9 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def daemon(launch: Callable[..., Daemon], provider: ProviderDouble) -> Daemon:
-    return launch(environment=provider_environment(provider))
+def daemon(launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path) -> Daemon:
+    (tmp_path / "person").mkdir()
+    return launch(environment=provider_environment(provider) | {"HOME": str(tmp_path / "person")})
 
 
 def spec(home: Path, **more: Any) -> Json:
@@ -108,7 +109,7 @@ def test_a_server_is_added_changed_and_removed_while_the_daemon_runs(daemon: Dae
     with daemon.watch() as watcher:
         details = add(daemon, home)
         changes = watcher.until("mcp_changed", state="ready")
-    assert [one["data"]["name"] for one in changes if one["type"] == "mcp_changed"][0] == "living"
+    assert next(one["data"]["name"] for one in changes if one["type"] == "mcp_changed") == "living"
     assert details["protocol"] == "2025-06-18"
     assert details["implementation"] == "living 7"
     assert {tool["tool"] for tool in details["tool_list"]} == {"echo", "where", "reload", "die", "hang"}
@@ -363,7 +364,7 @@ def test_what_a_server_prints_is_its_log(daemon: Daemon, home: Path) -> None:
 
 
 def test_a_secret_is_kept_out_of_the_file_and_reaches_the_server(
-    daemon: Daemon, provider: ProviderDouble, home: Path
+    daemon: Daemon, provider: ProviderDouble, home: Path, tmp_path: Path
 ) -> None:
     env = {"SECRET_A": {"secret": "sk-canary-12345"}, "SECRET_B": "${env:HOME}", "SECRET_C": "plain"}
     details = add(daemon, home, env=env, risk="low")
@@ -373,8 +374,8 @@ def test_a_secret_is_kept_out_of_the_file_and_reaches_the_server(
         "SECRET_C": None,
     }
     assert "sk-canary-12345" not in (daemon.data_dir / "config.toml").read_text()
-    expected = {"SECRET_A": "sk-canary-12345", "SECRET_B": str(daemon.home), "SECRET_C": "plain"}
-    assert result(ask(daemon, provider, "living_where"))["env"]["SECRET_B"] == str(daemon.home)
+    expected = {"SECRET_A": "sk-canary-12345", "SECRET_B": str(tmp_path / "person"), "SECRET_C": "plain"}
+    assert result(ask(daemon, provider, "living_where"))["env"]["SECRET_B"] == expected["SECRET_B"]
     process = psutil.Process(running(home)[0])
     assert {name: process.environ()[name] for name in expected} == expected
     daemon.kill()
@@ -421,7 +422,7 @@ def test_a_server_is_tried_before_it_is_saved(daemon: Daemon, home: Path) -> Non
 
 
 def test_servers_of_other_apps_are_found_and_added(daemon: Daemon, home: Path, tmp_path: Path) -> None:
-    cursor = daemon.home / ".cursor" / "mcp.json"
+    cursor = tmp_path / "person" / ".cursor" / "mcp.json"
     cursor.parent.mkdir()
     servers = {"Living Notes": {**spec(home), "env": {"API_TOKEN": "sk-canary-4242424242424242"}}, "bad": {"args": []}}
     cursor.write_text(json.dumps({"mcpServers": servers}))

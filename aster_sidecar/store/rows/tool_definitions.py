@@ -24,7 +24,4 @@ def select_definitions() -> Query[DefinitionRow]:
 
 def upsert_definition(row: DefinitionRow) -> Write:
     """Accept a definition, in place of an earlier one."""
-    return Write(
-        f"INSERT OR REPLACE INTO tool_definitions ({columns(DefinitionRow)}) VALUES (?,?,?,?,?)",
-        row,
-    )
+    return (f"INSERT OR REPLACE INTO tool_definitions ({columns(DefinitionRow)}) VALUES (?,?,?,?,?)", row)

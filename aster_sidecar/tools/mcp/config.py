@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -14,7 +13,7 @@ from aster_sidecar.config.named_tables import AnyText, Directory, NamedTable, Se
 from aster_sidecar.config.table_errors import allowed_values
 from aster_sidecar.policy.permissions import Risk
 from aster_sidecar.tools.mcp.naming import digest
-from aster_sidecar.tools.mcp.references import checked
+from aster_sidecar.tools.mcp.references import checked, is_address, sample
 
 _PROGRAM_KEYS = frozenset(("args", "env", "cwd"))
 _URL_KEYS = frozenset(("headers",))
@@ -22,12 +21,7 @@ _STARTED_WITH = ("enabled", "command", "args", "env", "cwd", "url", "headers", "
 
 
 def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
+    if not is_address(sample(url)):
         raise PydanticCustomError("url", "is not an http:// or https:// address")
     return url
 
@@ -44,18 +38,22 @@ def _header_value(value: str) -> str:
     return value
 
 
+Value = Annotated[AnyText, AfterValidator(checked)]
+"""A text that may have references."""
+
+
 class ServerSpec(NamedTable):
     """An MCP server: a program that speaks over its stdin and stdout (`command`), or a `url`."""
 
     command: Text | None = Field(default=None, description="the name or path of a program")
-    args: tuple[Annotated[AnyText, AfterValidator(checked)], ...] = Field(default=(), description="a list of strings")
-    env: dict[VariableName, Annotated[AnyText, AfterValidator(checked)]] = Field(
+    args: tuple[Value, ...] = Field(default=(), description="a list of strings")
+    env: dict[VariableName, Value] = Field(
         default_factory=dict[str, str],
         repr=False,
         description="a table of strings: names of variables, and their values",
     )
     cwd: Directory | None = Field(default=None, description="the absolute path of a directory")
-    url: Annotated[Text, AfterValidator(_http_url), AfterValidator(checked)] | None = Field(
+    url: Annotated[Text, AfterValidator(_http_url)] | None = Field(
         default=None, description="an http:// or https:// address"
     )
     headers: dict[

@@ -22,7 +22,7 @@ from aster_sidecar.telemetry.redaction import NAMES, SECRET_SHAPES, holds_secret
 from aster_sidecar.text.values import json_value
 from aster_sidecar.tools.mcp.config import ALLOWED, ServerSpec
 from aster_sidecar.tools.mcp.naming import shown_name
-from aster_sidecar.tools.mcp.references import Reference, checked, escaped, parts, references_in
+from aster_sidecar.tools.mcp.references import Reference, checked, escaped, references_in, sample
 
 Format = Literal[
     "claude-desktop",
@@ -540,7 +540,7 @@ class _Converting:
         """Why the table would be refused in config.toml; None when it would not be."""
         table = {key: value for key, value in self.spec.items() if key != "enabled"}
         if isinstance(url := table.get("url"), str) and references_in(url):
-            table["url"] = _sample(url)
+            table["url"] = sample(url)
         try:
             ServerSpec.model_validate({**table, "name": self._name})
         except ValidationError as error:
@@ -598,10 +598,3 @@ def _encodable(table: Mapping[str, Any]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _sample(url: str) -> str:
-    """An address with `1` in place of references, which fits a host, a port and a path."""
-    if isinstance(parts(url)[0], Reference):  # it may contain the scheme
-        return "http://1"
-    return "".join("1" if isinstance(part, Reference) else part for part in parts(url))

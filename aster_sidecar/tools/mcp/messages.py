@@ -181,7 +181,10 @@ class Answers:
             else:
                 # Without the schema of results: they are passed on as they are, unchecked.
                 words = {key: known[key] for key in ("title", "description") if isinstance(known.get(key), str)}
-                kept.append({"name": name, **words, "inputSchema": schema})
+                hints: Any = known.get("annotations")
+                warns = isinstance(hints, dict) and cast("dict[str, Any]", hints).get("destructiveHint") is True
+                annotations = {"annotations": {"destructiveHint": True}} if warns else {}
+                kept.append({"name": name, **words, **annotations, "inputSchema": schema})
         cursor = result.get("nextCursor")
         more = {"nextCursor": cursor} if isinstance(cursor, str) else {}
         return {key: value for key, value in result.items() if key != "nextCursor"} | {"tools": kept} | more

@@ -182,6 +182,17 @@ def is_address(url: str) -> bool:
     return good and url.isprintable() and " " not in url
 
 
+def sample(url: str) -> str:
+    """An address with `1` in place of references, which fits a host, a port and a path.
+
+    Raises: PydanticCustomError, as `parts`.
+    """
+    pieces = parts(url)
+    if pieces and isinstance(pieces[0], Reference):  # it may contain the scheme
+        return "http://1"
+    return "".join("1" if isinstance(part, Reference) else part for part in pieces)
+
+
 def _reference(inside: str) -> Reference:
     """The reference with this text between its brackets. Raises: PydanticCustomError."""
     kind, colon, name = inside.partition(":")

@@ -994,6 +994,158 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/mcp": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Servers
+     * @description The MCP servers and their current state.
+     */
+    get: operations["servers"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/try": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Try Server
+     * @description Connect to a server with these settings, list its tools, and end it. Nothing is saved.
+     */
+    post: operations["try_server"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/sources": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Sources
+     * @description The MCP servers in the files of other apps on this machine; with `path`, those in this file.
+     */
+    post: operations["sources"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/import": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Import Servers
+     * @description Add servers from a file of another app.
+     */
+    post: operations["import_servers"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Server
+     * @description A server with its settings, and all that it offers.
+     */
+    get: operations["server"];
+    /**
+     * Put Server
+     * @description Add a server, or replace all settings of one.
+     */
+    put: operations["put_server_put"];
+    post?: never;
+    /**
+     * Delete Server
+     * @description Delete a server with its settings and secrets, and end it.
+     */
+    delete: operations["delete_server"];
+    options?: never;
+    head?: never;
+    /**
+     * Patch Server
+     * @description Change settings of a server. null removes a key.
+     */
+    patch: operations["patch_server"];
+    trace?: never;
+  };
+  "/api/mcp/{name}/restart": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restart Server
+     * @description End a server and start it again. Answers immediately; the result is reported on the event stream.
+     */
+    post: operations["restart_server"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/{name}/logs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Server Logs
+     * @description The newest lines of a server's output, oldest first.
+     */
+    get: operations["server_logs"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/webui/bootstrap": {
     parameters: {
       query?: never;
@@ -1428,6 +1580,149 @@ export interface components {
       code: string;
     };
     /**
+     * McpImport
+     * @description Add servers from a file of another app; `names` are names of `McpCandidate`.
+     */
+    McpImport: {
+      /** Path */
+      path: string;
+      /** Names */
+      names: string[];
+      /**
+       * Values
+       * @description what the servers need, by their names and the `name` of a need
+       * @default {}
+       */
+      values?: {
+        [key: string]: {
+          [key: string]: components["schemas"]["SecretText"];
+        };
+      };
+    };
+    /**
+     * McpPatch
+     * @description Settings of an MCP server to change; None removes a key. Values may have `${env:NAME}` and `${secret:NAME}`.
+     *
+     *     `env` and `headers` are merged by name.
+     */
+    McpPatch: {
+      /** Enabled */
+      enabled?: boolean | null;
+      /** Command */
+      command?: string | null;
+      /** Args */
+      args?: string[] | null;
+      /** Env */
+      env?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Cwd */
+      cwd?: string | null;
+      /** Url */
+      url?: string | null;
+      /** Headers */
+      headers?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Roots */
+      roots?: string[] | null;
+      /** Tools */
+      tools?: string[] | null;
+      /** Disabled Tools */
+      disabled_tools?: string[] | null;
+      /** Agents */
+      agents?: string[] | null;
+      /** Risk */
+      risk?: ("low" | "medium" | "high") | null;
+      /** Timeout S */
+      timeout_s?: number | null;
+    };
+    /**
+     * McpSourcesRequest
+     * @description Look for MCP servers in files of other apps; with `path`, in this file.
+     */
+    McpSourcesRequest: {
+      /** Path */
+      path?: string | null;
+    };
+    /**
+     * McpSpec
+     * @description All settings of an MCP server: a `command`, or a `url`. Keys that are left out have their defaults.
+     */
+    McpSpec: {
+      /** Enabled */
+      enabled?: boolean | null;
+      /** Command */
+      command?: string | null;
+      /** Args */
+      args?: string[] | null;
+      /** Env */
+      env?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Cwd */
+      cwd?: string | null;
+      /** Url */
+      url?: string | null;
+      /** Headers */
+      headers?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Roots */
+      roots?: string[] | null;
+      /** Tools */
+      tools?: string[] | null;
+      /** Disabled Tools */
+      disabled_tools?: string[] | null;
+      /** Agents */
+      agents?: string[] | null;
+      /** Risk */
+      risk?: ("low" | "medium" | "high") | null;
+      /** Timeout S */
+      timeout_s?: number | null;
+    };
+    /**
+     * McpTry
+     * @description Connect to a server with these settings, list what it offers, and end it; nothing is saved.
+     */
+    McpTry: {
+      /** Enabled */
+      enabled?: boolean | null;
+      /** Command */
+      command?: string | null;
+      /** Args */
+      args?: string[] | null;
+      /** Env */
+      env?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Cwd */
+      cwd?: string | null;
+      /** Url */
+      url?: string | null;
+      /** Headers */
+      headers?: {
+        [key: string]: string | components["schemas"]["SecretText"] | null;
+      } | null;
+      /** Roots */
+      roots?: string[] | null;
+      /** Tools */
+      tools?: string[] | null;
+      /** Disabled Tools */
+      disabled_tools?: string[] | null;
+      /** Agents */
+      agents?: string[] | null;
+      /** Risk */
+      risk?: ("low" | "medium" | "high") | null;
+      /** Timeout S */
+      timeout_s?: number | null;
+      /**
+       * Name
+       * @default new
+       */
+      name?: string;
+    };
+    /**
      * ModelCheckRequest
      * @description Test a model with a one-word request; without `model`: the chosen one.
      */
@@ -1602,6 +1897,14 @@ export interface components {
       model?: string | null;
     };
     /**
+     * SecretText
+     * @description A value that is saved in the system's keychain; the configuration gets a reference to it.
+     */
+    SecretText: {
+      /** Secret */
+      secret: string;
+    };
+    /**
      * SessionCreate
      * @description Start a conversation. What is null or absent below `title` is inherited from agent and configuration.
      */
@@ -1627,10 +1930,15 @@ export interface components {
        * @description may be looser than the configured mode, but not looser than the agent's
        */
       permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
+      /**
+       * Mcp Off
+       * @description MCP servers whose tools it does without
+       */
+      mcp_off?: string[] | null;
     };
     /**
      * SessionPatch
-     * @description Change a session. Absent fields stay. null stays too, but for the last four, which are inherited then.
+     * @description Change a session. Absent fields stay. null stays too, but for the last five, which are reset then.
      *
      *     `agent_id` and `work_dir` can change only while no turn of the session is running, waiting or queued.
      */
@@ -1666,6 +1974,11 @@ export interface components {
        * @description null: as agent and configuration say
        */
       permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
+      /**
+       * Mcp Off
+       * @description MCP servers whose tools it does without, in place of the earlier ones; null: none
+       */
+      mcp_off?: string[] | null;
     };
     /**
      * TrustRequest
@@ -2235,6 +2548,111 @@ export interface components {
        * @enum {string}
        */
       type: "image";
+    };
+    /**
+     * McpChangedEvent
+     * @description The state or the settings of an MCP server changed, or what it offers. `removed`: it was deleted.
+     */
+    McpChangedEvent: {
+      /** Name */
+      name: string;
+      /** Enabled */
+      enabled: boolean;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "disabled" | "idle" | "starting" | "ready" | "backoff" | "crashed";
+      /**
+       * Transport
+       * @enum {string}
+       */
+      transport: "stdio" | "http";
+      /**
+       * Where
+       * @description the program, or the address
+       */
+      where: string;
+      /**
+       * Pid
+       * @default null
+       */
+      pid?: number | null;
+      /**
+       * Ready Since
+       * @default null
+       */
+      ready_since?: string | null;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Problems
+       * @default []
+       */
+      problems?: string[];
+      /**
+       * Failures
+       * @description failures since it was last healthy
+       * @default 0
+       */
+      failures?: number;
+      /**
+       * Next Try
+       * @default null
+       */
+      next_try?: string | null;
+      /**
+       * Protocol
+       * @description the version of the protocol
+       * @default null
+       */
+      protocol?: string | null;
+      /**
+       * Implementation
+       * @default null
+       */
+      implementation?: string | null;
+      /**
+       * Tools
+       * @description tools that are offered
+       * @default 0
+       */
+      tools?: number;
+      /**
+       * Changed Tools
+       * @description tools with a changed definition; their next call asks
+       * @default 0
+       */
+      changed_tools?: number;
+      /**
+       * Resources
+       * @default 0
+       */
+      resources?: number;
+      /**
+       * Prompts
+       * @default 0
+       */
+      prompts?: number;
+      /**
+       * Agents
+       * @description the agents that get its tools; None: all
+       * @default null
+       */
+      agents?: string[] | null;
+      /**
+       * Removed
+       * @default false
+       */
+      removed?: boolean;
     };
     /**
      * Message
@@ -2822,6 +3240,11 @@ export interface components {
       /** @description how much the model thinks; `default`: as usual for this agent's model */
       effort: components["schemas"]["SessionSetting"];
       permission_mode: components["schemas"]["SessionSetting"];
+      /**
+       * Mcp Off
+       * @description names of the MCP servers whose tools the session does without
+       */
+      mcp_off: string[];
     };
     /**
      * SocketMessage
@@ -3502,6 +3925,21 @@ export interface components {
       time: string;
       data: components["schemas"]["ServiceChangedEvent"];
     };
+    /** mcp_changed envelope */
+    mcp_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "mcp_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["McpChangedEvent"];
+    };
     /** notification_added envelope */
     notification_added_event: {
       /**
@@ -3659,6 +4097,7 @@ export interface components {
       | components["schemas"]["rules_changed_event"]
       | components["schemas"]["agents_changed_event"]
       | components["schemas"]["service_changed_event"]
+      | components["schemas"]["mcp_changed_event"]
       | components["schemas"]["notification_added_event"]
       | components["schemas"]["notifications_read_event"]
       | components["schemas"]["flags_changed_event"]
@@ -4629,6 +5068,109 @@ export interface components {
       token_required: boolean;
     };
     /**
+     * McpServerInfo
+     * @description An MCP server and its state.
+     *
+     *     `error` says why it is not available, and `hint` what to do. `problems`: tools that can't be offered, and why.
+     *     `next_try`: it is not started before this time. `implementation` is what the server calls itself.
+     */
+    McpServerInfo: {
+      /** Name */
+      name: string;
+      /** Enabled */
+      enabled: boolean;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "disabled" | "idle" | "starting" | "ready" | "backoff" | "crashed";
+      /**
+       * Transport
+       * @enum {string}
+       */
+      transport: "stdio" | "http";
+      /**
+       * Where
+       * @description the program, or the address
+       */
+      where: string;
+      /**
+       * Pid
+       * @default null
+       */
+      pid?: number | null;
+      /**
+       * Ready Since
+       * @default null
+       */
+      ready_since?: string | null;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Problems
+       * @default []
+       */
+      problems?: string[];
+      /**
+       * Failures
+       * @description failures since it was last healthy
+       * @default 0
+       */
+      failures?: number;
+      /**
+       * Next Try
+       * @default null
+       */
+      next_try?: string | null;
+      /**
+       * Protocol
+       * @description the version of the protocol
+       * @default null
+       */
+      protocol?: string | null;
+      /**
+       * Implementation
+       * @default null
+       */
+      implementation?: string | null;
+      /**
+       * Tools
+       * @description tools that are offered
+       * @default 0
+       */
+      tools?: number;
+      /**
+       * Changed Tools
+       * @description tools with a changed definition; their next call asks
+       * @default 0
+       */
+      changed_tools?: number;
+      /**
+       * Resources
+       * @default 0
+       */
+      resources?: number;
+      /**
+       * Prompts
+       * @default 0
+       */
+      prompts?: number;
+      /**
+       * Agents
+       * @description the agents that get its tools; None: all
+       * @default null
+       */
+      agents?: string[] | null;
+    };
+    /**
      * Metrics
      * @description Metrics of this daemon. `store_bytes`: size of its store; `streams`: number of open event streams.
      */
@@ -4801,6 +5343,8 @@ export interface components {
       onboarding: components["schemas"]["Onboarding"];
       /** Services */
       services: components["schemas"]["ServiceInfo"][];
+      /** Mcp */
+      mcp: components["schemas"]["McpServerInfo"][];
       config: components["schemas"]["ConfigView"];
       /** Rules */
       rules: components["schemas"]["RuleInfo"][];
@@ -4875,6 +5419,368 @@ export interface components {
        * @example 2026-11-20T12:00:00.000Z
        */
       created_at: string;
+    };
+    /**
+     * McpTool
+     * @description A tool of an MCP server.
+     *
+     *     `name` is the name for models, and `tool` the server's own. `problem`: why it is not offered although it is enabled.
+     *     `changed`: its definition is not the one that was last accepted, so the next call asks.
+     */
+    McpTool: {
+      /** Name */
+      name: string;
+      /** Tool */
+      tool: string;
+      /** Description */
+      description: string;
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /** Enabled */
+      enabled: boolean;
+      /**
+       * Problem
+       * @default null
+       */
+      problem?: string | null;
+      /**
+       * Changed
+       * @default false
+       */
+      changed?: boolean;
+    };
+    /**
+     * McpTryAnswer
+     * @description What a server answered. `error`: why it could not be reached.
+     */
+    McpTryAnswer: {
+      /** Ok */
+      ok: boolean;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Protocol
+       * @default null
+       */
+      protocol?: string | null;
+      /**
+       * Implementation
+       * @default null
+       */
+      implementation?: string | null;
+      /**
+       * Tools
+       * @default []
+       */
+      tools?: components["schemas"]["McpTool"][];
+      /**
+       * Problems
+       * @default []
+       */
+      problems?: string[];
+    };
+    /**
+     * McpCandidate
+     * @description A server in a file of another app. `problems` are what a person should know before adding it.
+     */
+    McpCandidate: {
+      /**
+       * Name
+       * @description its name here
+       */
+      name: string;
+      /**
+       * Title
+       * @description its name there
+       */
+      title: string;
+      /**
+       * Where
+       * @description the program and its arguments, or the address
+       */
+      where: string;
+      /** Importable */
+      importable: boolean;
+      /**
+       * Secrets
+       * @description settings whose values will be saved in the keychain
+       */
+      secrets: string[];
+      /** Needs */
+      needs: components["schemas"]["McpNeed"][];
+      /** Problems */
+      problems: string[];
+      /**
+       * Exists
+       * @description whether a server of this name is configured already
+       */
+      exists: boolean;
+    };
+    /**
+     * McpNeed
+     * @description A value that the person has to give. It is for `name` in the setting `key`.
+     */
+    McpNeed: {
+      /** Key */
+      key: string;
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+    };
+    /**
+     * McpSource
+     * @description A file of another app with MCP servers. `problems`: what is wrong with the file.
+     */
+    McpSource: {
+      /** App */
+      app: string;
+      /** Path */
+      path: string;
+      /** Servers */
+      servers: components["schemas"]["McpCandidate"][];
+      /** Problems */
+      problems: string[];
+    };
+    /**
+     * McpImported
+     * @description What was added.
+     */
+    McpImported: {
+      /** Servers */
+      servers: components["schemas"]["McpServerInfo"][];
+    };
+    /**
+     * McpConfig
+     * @description The settings of an MCP server as `config.toml` has them.
+     *
+     *     Values of `env` and `headers` are shown only if they consist of references; others are None.
+     */
+    McpConfig: {
+      /** Enabled */
+      enabled: boolean;
+      /** Command */
+      command: string | null;
+      /** Args */
+      args: string[];
+      /** Env */
+      env: {
+        [key: string]: string | null;
+      };
+      /** Cwd */
+      cwd: string | null;
+      /** Url */
+      url: string | null;
+      /** Headers */
+      headers: {
+        [key: string]: string | null;
+      };
+      /** Roots */
+      roots: string[] | null;
+      /** Tools */
+      tools: string[] | null;
+      /** Disabled Tools */
+      disabled_tools: string[];
+      /** Agents */
+      agents: string[] | null;
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /** Timeout S */
+      timeout_s: number;
+    };
+    /**
+     * McpPrompt
+     * @description A prompt that an MCP server offers.
+     */
+    McpPrompt: {
+      /** Name */
+      name: string;
+      /**
+       * Title
+       * @default null
+       */
+      title?: string | null;
+      /**
+       * Description
+       * @default null
+       */
+      description?: string | null;
+      /** Arguments */
+      arguments: components["schemas"]["McpPromptArgument"][];
+    };
+    /** McpPromptArgument */
+    McpPromptArgument: {
+      /** Name */
+      name: string;
+      /**
+       * Description
+       * @default null
+       */
+      description?: string | null;
+      /**
+       * Required
+       * @default false
+       */
+      required?: boolean;
+    };
+    /**
+     * McpResource
+     * @description A resource that an MCP server lists. `size` is in bytes.
+     */
+    McpResource: {
+      /** Uri */
+      uri: string;
+      /** Name */
+      name: string;
+      /**
+       * Title
+       * @default null
+       */
+      title?: string | null;
+      /**
+       * Description
+       * @default null
+       */
+      description?: string | null;
+      /**
+       * Mime Type
+       * @default null
+       */
+      mime_type?: string | null;
+      /**
+       * Size
+       * @default null
+       */
+      size?: number | null;
+    };
+    /**
+     * McpServerDetails
+     * @description An MCP server with its settings, and all that it offers.
+     */
+    McpServerDetails: {
+      /** Name */
+      name: string;
+      /** Enabled */
+      enabled: boolean;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "disabled" | "idle" | "starting" | "ready" | "backoff" | "crashed";
+      /**
+       * Transport
+       * @enum {string}
+       */
+      transport: "stdio" | "http";
+      /**
+       * Where
+       * @description the program, or the address
+       */
+      where: string;
+      /**
+       * Pid
+       * @default null
+       */
+      pid?: number | null;
+      /**
+       * Ready Since
+       * @default null
+       */
+      ready_since?: string | null;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Problems
+       * @default []
+       */
+      problems?: string[];
+      /**
+       * Failures
+       * @description failures since it was last healthy
+       * @default 0
+       */
+      failures?: number;
+      /**
+       * Next Try
+       * @default null
+       */
+      next_try?: string | null;
+      /**
+       * Protocol
+       * @description the version of the protocol
+       * @default null
+       */
+      protocol?: string | null;
+      /**
+       * Implementation
+       * @default null
+       */
+      implementation?: string | null;
+      /**
+       * Tools
+       * @description tools that are offered
+       * @default 0
+       */
+      tools?: number;
+      /**
+       * Changed Tools
+       * @description tools with a changed definition; their next call asks
+       * @default 0
+       */
+      changed_tools?: number;
+      /**
+       * Resources
+       * @default 0
+       */
+      resources?: number;
+      /**
+       * Prompts
+       * @default 0
+       */
+      prompts?: number;
+      /**
+       * Agents
+       * @description the agents that get its tools; None: all
+       * @default null
+       */
+      agents?: string[] | null;
+      config: components["schemas"]["McpConfig"];
+      /** Tool List */
+      tool_list: components["schemas"]["McpTool"][];
+      /** Resource List */
+      resource_list: components["schemas"]["McpResource"][];
+      /** Prompt List */
+      prompt_list: components["schemas"]["McpPrompt"][];
+    };
+    /**
+     * McpRemoved
+     * @description The server was deleted.
+     */
+    McpRemoved: {
+      /** Name */
+      name: string;
     };
     /**
      * Bootstrap
@@ -6640,6 +7546,291 @@ export interface operations {
       };
     };
   };
+  servers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpServerInfo"][];
+          };
+        };
+      };
+    };
+  };
+  try_server: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpTry"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpTryAnswer"];
+          };
+        };
+      };
+    };
+  };
+  sources: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpSourcesRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpSource"][];
+          };
+        };
+      };
+    };
+  };
+  import_servers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpImport"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpImported"];
+          };
+        };
+      };
+    };
+  };
+  server: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpServerDetails"];
+          };
+        };
+      };
+    };
+  };
+  put_server_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpSpec"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpServerDetails"];
+          };
+        };
+      };
+    };
+  };
+  delete_server: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpRemoved"];
+          };
+        };
+      };
+    };
+  };
+  patch_server: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpPatch"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpServerDetails"];
+          };
+        };
+      };
+    };
+  };
+  restart_server: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpServerInfo"];
+          };
+        };
+      };
+    };
+  };
+  server_logs: {
+    parameters: {
+      query?: {
+        after?: number | null;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceLogs"];
+          };
+        };
+      };
+    };
+  };
   bootstrap: {
     parameters: {
       query?: never;
@@ -6800,6 +7991,7 @@ export const EVENT_TYPES = [
   "rules_changed",
   "agents_changed",
   "service_changed",
+  "mcp_changed",
   "notification_added",
   "notifications_read",
   "flags_changed",

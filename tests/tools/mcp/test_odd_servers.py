@@ -63,8 +63,8 @@ def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, pla
             assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› from the MCP server old\n")
             assert asks.assess(asks.arguments(), place).risk == "high"
             told, answers = json.loads((await run(asks, context)).value["text"])
-            assert told == {}
-            assert answers == {"elicitation/create": True, "sampling/createMessage": True, "roots/list": True}
+            assert told == {"roots": {"listChanged": True}}
+            assert answers == {"elicitation/create": True, "sampling/createMessage": True, "roots/list": False}
             assert context.told == [Told("a‹U+202E›b", None, None)]
 
     loop.run(body())
