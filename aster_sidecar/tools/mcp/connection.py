@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -168,6 +169,8 @@ class Connection:
                 await self._end()
                 try:
                     await asyncio.to_thread(importlib.import_module, "mcp")  # large: other turns go on meanwhile
+                    # It logs each message of a server that it can't use, with a traceback.
+                    logging.getLogger("client").setLevel(logging.ERROR)
                 except ImportError as error:
                     raise ConnectionFailed(EXTRA, again=False) from error
                 self._session = session = await self._opened()
@@ -299,9 +302,10 @@ async def _repaired(transport: Transport, over: asyncio.Event, answers: Answers)
 async def _ended_with(over: asyncio.Event, timeout: asyncio.Timeout) -> AsyncGenerator[None]:
     """Let `timeout` expire soon after the session is over: the library may never answer a call of a lost session."""
     loop = asyncio.get_running_loop()
+    within = True
 
     def ended(watching: asyncio.Task[Any]) -> None:
-        if not watching.cancelled() and not timeout.expired():
+        if within and not watching.cancelled() and not timeout.expired():
             timeout.reschedule(loop.time() + DRAIN_S)
 
     watching = loop.create_task(over.wait())
@@ -309,5 +313,5 @@ async def _ended_with(over: asyncio.Event, timeout: asyncio.Timeout) -> AsyncGen
     try:
         yield
     finally:
-        watching.remove_done_callback(ended)
+        within = False
         watching.cancel()

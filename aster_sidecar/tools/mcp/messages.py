@@ -5,6 +5,7 @@ The MCP library would end the session, or wait for the answer until the call tim
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, WriteStream
     from mcp.shared.message import SessionMessage
     from mcp.types import JSONRPCError, JSONRPCMessage, RequestId
+
+log = logging.getLogger(__name__)
+
+LATEST = "2026-07-28"
+"""The first version of the protocol in which a session does not begin with `initialize`."""
 
 MESSAGE_BYTES = 16 * 1024 * 1024
 """The largest message of a server; a server that sends a larger one is ended."""
@@ -133,6 +139,7 @@ class Answers:
         self._asked: dict[RequestId, str] = {}
         self.left_out: dict[str, str] = {}
         """Why tools can't be offered, by the tools' names."""
+        self._version = LATEST
         self._has_tasks = False
         """Whether the server has declared that tools can be called as tasks."""
 
@@ -153,8 +160,13 @@ class Answers:
             method = self._asked.pop(_number(message.id), None)
             if method == "initialize":
                 self._has_tasks = _declares_tasks(message.result)
+                self._version = str(message.result.get("protocolVersion"))
             repair = {"tools/list": self._listed, "tools/call": _called}.get(method or "")
-            return message.model_copy(update={"result": repair(message.result)}) if repair else message
+            try:
+                return message.model_copy(update={"result": repair(message.result)}) if repair else message
+            except Exception as error:  # whatever is in an answer ends only its own request
+                log.warning("an answer to %s can't be read", method, exc_info=error)
+                return _unreadable(message.id, type(error).__name__)
         if isinstance(message, JSONRPCError):
             if message.id is None and len(self._asked) == 1:  # the server could not read the request, nor its id
                 return message.model_copy(update={"id": self._asked.popitem()[0]})
@@ -184,10 +196,30 @@ class Answers:
                 hints: Any = known.get("annotations")
                 warns = isinstance(hints, dict) and cast("dict[str, Any]", hints).get("destructiveHint") is True
                 annotations = {"annotations": {"destructiveHint": True}} if warns else {}
-                kept.append({"name": name, **words, **annotations, "inputSchema": schema})
+                one = {"name": name, **words, **annotations, "inputSchema": schema}
+                if (wrong := self._refused(one, result)) is None:
+                    kept.append(one)
+                else:
+                    self.left_out[name] = wrong
         cursor = result.get("nextCursor")
         more = {"nextCursor": cursor} if isinstance(cursor, str) else {}
         return {key: value for key, value in result.items() if key != "nextCursor"} | {"tools": kept} | more
+
+    def _refused(self, tool: dict[str, Any], result: dict[str, Any]) -> str | None:
+        """Why the library would refuse a list with this tool, and so all tools; None if it would not."""
+        from mcp_types.methods import validate_server_result
+
+        try:
+            validate_server_result("tools/list", self._version, {**result, "tools": []})
+        except (ValidationError, ValueError, KeyError):
+            return None  # not because of this tool
+        try:
+            validate_server_result("tools/list", self._version, {**result, "tools": [tool]})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"] if part not in ("tools", 0))
+            return f"its schema is not valid: {place}: {first['msg']}"[:300]
+        return None
 
 
 def _declares_tasks(result: dict[str, Any]) -> bool:
@@ -228,7 +260,8 @@ def _called(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_known(block: Any) -> bool:
-    return isinstance(block, dict) and cast("dict[str, Any]", block).get("type") in _BLOCKS
+    kind: Any = cast("dict[str, Any]", block).get("type") if isinstance(block, dict) else None
+    return isinstance(kind, str) and kind in _BLOCKS
 
 
 def _as_text(block: Any) -> str:

@@ -377,6 +377,9 @@ class Server:
                 problems.append(f"{shown_name(definition.name)}: its schema is nested too deep")
             except ToolError as error:
                 problems.append(f"{shown_name(definition.name)}: {error}")
+            except Exception as error:  # whatever one tool has must not harm the others
+                log.warning("the schema of %s can't be used", shown_name(definition.name), exc_info=error)
+                problems.append(f"{shown_name(definition.name)}: its schema is not valid")
         for definition, _ in offered:
             if self._home.accepted is not None:
                 self._home.accepted.saw(self.spec, definition)
