@@ -126,14 +126,15 @@ def writing(loop: asyncio.Runner) -> Iterator[Servers]:
 
 async def ends(servers: Servers, context: Listener, **arguments: Any) -> None:
     """A call that ends with a result that can be stored, or with an error in words; the next call works."""
-    tools = {tool.name: tool for tool in servers.tools()}
+    tools, said = {tool.name: tool for tool in servers.tools()}, "a result"
     try:
         async with asyncio.timeout(50):
             outcome = await run(tools["w_raw"], context, **arguments)
         assert isinstance(outcome, Outcome)
         json.dumps(outcome.value, allow_nan=False).encode()
     except ToolError as error:
-        assert str(error).strip()
+        said = str(error)
+    assert said.strip()
     async with asyncio.timeout(50):
         try:
             after = await run(tools["w_plain"], context)
