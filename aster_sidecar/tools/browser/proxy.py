@@ -260,12 +260,11 @@ class BrowserProxy:
 
     def _refusal(self, target: Target) -> Refused:
         """The error for an address that is not public; also reports it."""
-        host = shown(target.host)
         why = (
-            f"{host} is on this machine or in its local network, and nobody has allowed it"
-            f" (to allow it, a person adds {shown(target.authority)} to the browser's allowed hosts)"
+            f"{shown(target.authority)} is on this machine or in its local network, and nobody has allowed it"
+            " (a person can add it to the browser's allowed hosts)"
         )
-        self._on_refusal(f"the browser was kept from {shown(target.authority)}: {why}")
+        self._on_refusal(why)
         return Refused(403, "Not allowed", why)
 
     async def _ask_system(self, host: str, port: int) -> list[str]:
