@@ -332,7 +332,7 @@ class _Transfer:
         try:
             await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done():
-                await sending  # a malformed body
+                await sending  # a malformed body, or the browser is gone
             await receiving  # a server may answer before it has read the whole request
         finally:
             for task in (sending, receiving):
@@ -340,8 +340,11 @@ class _Transfer:
             await asyncio.gather(sending, receiving, return_exceptions=True)
 
     async def _send_body(self, request: Request) -> None:
+        """Send the body, then watch the connection. Raises: Refused, EOFError when the browser has closed it."""
         with contextlib.suppress(ConnectionError):  # the answer may still come, and says why
             await copy_body(request.headers, self._client.reader, self._to_server, to_the_end=False)
+        if not await self._client.reader.read(1):
+            raise EOFError
 
     async def _receive(self, method: str) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 
@@ -152,6 +153,26 @@ def test_a_second_request_on_a_connection_is_not_served_and_its_password_goes_no
             assert answer.endswith("hello")
             (head,) = site.heads
             assert "Proxy-Authorization" not in head
+
+    asyncio.run(once())
+
+
+def test_the_server_sees_that_the_browser_is_gone() -> None:
+    async def once() -> None:
+        waiting, over = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            waiting.set()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            over.set()
+
+        async with origin(serve) as site, running() as proxy, asyncio.timeout(20):
+            async with connected(proxy.port) as (_, writer):
+                writer.write(f"GET http://public.test:{site.port}/ HTTP/1.1\r\n{proof(proxy)}\r\n".encode())
+                await waiting.wait()
+            await over.wait()
 
     asyncio.run(once())
 
@@ -620,7 +641,7 @@ def test_closing_ends_everything() -> None:
             ):
                 writer.write(b"GET ")
                 await asyncio.sleep(0.05)
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(5):
                     await proxy.close()
                     assert await reader.read(-1) == b""
                     assert await idle.read(-1) == b""
