@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aster_sidecar.api.agent_browser import AgentBrowserCalls
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.audit import AuditCalls
@@ -49,6 +50,7 @@ class Calls:
     models: ModelCalls
     services: ServiceCalls
     mcp: McpCalls
+    agent_browser: AgentBrowserCalls
     settings: SettingsCalls
     folders: FolderCalls
     trust: TrustCalls

@@ -92,7 +92,11 @@ class McpCalls:
     # -- changing ------------------------------------------------------------------------------------------------------
 
     async def put(self, name: str, spec: wire.McpSpec) -> wire.McpServerDetails:
-        """Add a server, or replace all settings of one. Raises: ConfigInvalid, StoreError; then nothing has changed."""
+        """Add a server, or replace all settings of one.
+
+        Raises: InvalidShape, ConfigInvalid, StoreError; then nothing has changed.
+        """
+        self._refuse_known(name)
         given = spec.model_dump(exclude_none=True)
         async with self._changing:
             now = await asyncio.to_thread(self._table, name)
@@ -103,15 +107,23 @@ class McpCalls:
             return await self._change(name, {}, {**cleared, **given, **{k: v for k, v in cleared.items() if v}})
 
     async def patch(self, name: str, patch: wire.McpPatch) -> wire.McpServerDetails:
-        """Change settings of a server. Raises: McpNotFound; ConfigInvalid, StoreError, then nothing has changed."""
+        """Change settings of a server.
+
+        Raises: McpNotFound; InvalidShape, ConfigInvalid, StoreError, then nothing has changed.
+        """
         self._servers.get(name)
+        self._refuse_known(name)
         async with self._changing:
             now = await asyncio.to_thread(self._table, name)
             return await self._change(name, now, patch.model_dump(include=patch.model_fields_set))
 
     async def delete(self, name: str) -> wire.McpRemoved:
-        """Delete a server with its settings and secrets, and end it. Raises: McpNotFound, ConfigInvalid, StoreError."""
+        """Delete a server with its settings and secrets, and end it.
+
+        Raises: McpNotFound, InvalidShape, ConfigInvalid, StoreError.
+        """
         self._servers.get(name)
+        self._refuse_known(name)
         async with self._changing:
             await asyncio.to_thread(write_named, self._path, "mcp", name, None)
             if name in self._servers.names():
@@ -126,6 +138,11 @@ class McpCalls:
         server = self._servers.get(name)
         server.restart()
         return server.info()
+
+    def _refuse_known(self, name: str) -> None:
+        """Raises: InvalidShape for a server that is a service, which has settings of its own."""
+        if name in self._servers.names() and self._servers.get(name).knowledge is not None:
+            raise InvalidShape(f"{name} is the agent's browser", hint="POST /api/browser changes it")
 
     def _table(self, name: str) -> dict[str, Any]:
         """The table of a server in `config.toml`; empty if there is none. Raises: ConfigInvalid."""

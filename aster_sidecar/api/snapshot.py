@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aster_sidecar import __version__, clock
+from aster_sidecar.api.agent_browser import AgentBrowserCalls
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.event_stream import Streams
@@ -46,6 +47,7 @@ class SnapshotCalls:
         policy: PolicyCalls,
         services: ServiceCalls,
         mcp: McpCalls,
+        agent_browser: AgentBrowserCalls,
         settings: SettingsCalls,
         warnings: Warnings,
     ) -> None:
@@ -62,6 +64,7 @@ class SnapshotCalls:
         self._policy = policy
         self._services = services
         self._mcp = mcp
+        self._agent_browser = agent_browser
         self._settings = settings
         self._warnings = warnings
 
@@ -89,6 +92,7 @@ class SnapshotCalls:
             onboarding=self._companion.onboarding(),
             services=self._services.list(),
             mcp=self._mcp.now(),
+            browser=self._agent_browser.info(),
             config=self._settings.view(),
             rules=self._policy.rules(),
             warnings=self._warnings.list(),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from aster_sidecar.config.toml_file import read_file, write_in_table
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.publisher import Publisher
 
 TABLE = "flags"
 DEFAULTS: dict[str, bool | str] = {
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, bool | str] = {
     "desktop_notifications": True,
     "offline_drafts": True,
     "ambient": True,
+    "browser": False,
     "voice_capture": False,
     "voice_overlay": False,
     "tts": False,
@@ -31,6 +33,8 @@ class Flags:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.changed: Publisher[[]] = Publisher()
+        """Publishes after flags have changed."""
         self._file = checked(read_file(path).get(TABLE, {}), path)
 
     def value(self, name: str) -> bool | str:
@@ -68,7 +72,10 @@ class Flags:
                 self._file.pop(name, None)
             else:
                 self._file[name] = value
-        return [self.info(name) for name in DEFAULTS if self.value(name) != before[name]]
+        changed = [self.info(name) for name in DEFAULTS if self.value(name) != before[name]]
+        if changed:
+            self.changed.publish()
+        return changed
 
 
 def checked(table: Any, path: Path) -> dict[str, bool | str]:

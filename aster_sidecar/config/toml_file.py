@@ -132,7 +132,7 @@ SETTINGS = {
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}
 """The settable keys. `work_dir` None: where the daemon was started; `vision` None: as it is known; `approval_timeout_s`
 0: no limit."""
-TABLES = frozenset(("mcp", "services", "flags"))
+TABLES = frozenset(("mcp", "services", "flags", "browser"))
 """The tables that the user's file may also contain."""
 
 HEAD = """\
@@ -151,7 +151,11 @@ MCP = """\
 # args = ["--readonly"]
 # env = { CALENDAR_TOKEN = "" }
 # cwd = "~"
+# enabled = true            # false: it is not started, and its tools are not offered
 # tools = ["list_events"]   # which of its tools are offered; without this line: all
+# disabled_tools = []       # which of its tools are not offered
+# agents = ["default"]      # which agents get its tools; without this line: all
+# roots = ["~"]             # where it is told to work; without this line: in the folder of the conversation
 # risk = "high"             # the minimum risk of its tools: low, medium, high
 # timeout_s = 60            # how long a call may take: seconds above 0, at most 3600
 

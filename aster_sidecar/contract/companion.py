@@ -63,6 +63,7 @@ class FlagsPatch(Request):
     desktop_notifications: bool | None = Field(None, description="Show desktop notifications.")
     offline_drafts: bool | None = Field(None, description="Save messages as drafts while Aster can't be reached.")
     ambient: bool | None = Field(None, description="Show the tray icon, the quick panel and its hotkey.")
+    browser: bool | None = Field(None, description="Give agents a browser.")
     voice_capture: bool | None = Field(None, description="Dictate messages.")
     voice_overlay: bool | None = Field(None, description="Show a window with what is dictated.")
     tts: bool | None = Field(None, description="Read answers aloud.")

@@ -220,3 +220,32 @@ class McpImported(Model):
     """What was added."""
 
     servers: list[McpServerInfo]
+
+
+class BrowserPatch(Request):
+    """Settings of the agent's browser to change; None resets one."""
+
+    enabled: bool | None = None
+    allow: list[Line] | None = Field(default=None, max_length=100)
+    headless: bool | None = None
+    isolated: bool | None = None
+
+
+class BrowserInfo(Model):
+    """The agent's browser: its settings and its state.
+
+    `server` is the MCP server that drives it; None while it is off. `problem` and `hint`: what is missing on this
+    machine. `unsandboxed`: why the browser's own sandbox is off; None while it is on, or the browser was not started.
+    """
+
+    enabled: bool
+    allow: list[str] = Field(description="hosts of this machine and its networks that it may open")
+    headless: bool | None = Field(description="without windows; None: where there is no display")
+    isolated: bool = Field(description="cookies and logins are forgotten at each end")
+    program: str | None = Field(description="the browser's program; None: none was found")
+    problem: str | None = None
+    hint: str | None = None
+    downloads: str = Field(description="the directory for downloads")
+    unsandboxed: str | None = None
+    refused: list[str] = Field(description="the newest addresses that it could not open, in sentences")
+    server: McpServerInfo | None = None

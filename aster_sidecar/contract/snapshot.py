@@ -9,7 +9,7 @@ from pydantic import Field
 from aster_sidecar.contract.base import Framework, Model, Time
 from aster_sidecar.contract.companion import FlagInfo, Notifications, Onboarding
 from aster_sidecar.contract.conversations import SessionInfo
-from aster_sidecar.contract.mcp import McpServerInfo
+from aster_sidecar.contract.mcp import BrowserInfo, McpServerInfo
 from aster_sidecar.contract.policy import ApprovalInfo, RuleInfo
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentInfo, ConfigView
@@ -74,6 +74,7 @@ class Snapshot(Model):
     onboarding: Onboarding
     services: list[ServiceInfo]
     mcp: list[McpServerInfo]
+    browser: BrowserInfo
     config: ConfigView
     rules: list[RuleInfo]
     warnings: list[Warning]

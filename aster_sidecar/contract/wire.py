@@ -133,6 +133,8 @@ from aster_sidecar.contract.events import (
     ToolStartEvent,
 )
 from aster_sidecar.contract.mcp import (
+    BrowserInfo,
+    BrowserPatch,
     McpCandidate,
     McpConfig,
     McpImport,
@@ -244,6 +246,8 @@ __all__ = [
     "BearerInfo",
     "BearerRevoked",
     "Bootstrap",
+    "BrowserInfo",
+    "BrowserPatch",
     "CancelRequest",
     "Cancelled",
     "ChangedFile",

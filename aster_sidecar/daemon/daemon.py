@@ -37,6 +37,7 @@ from aster_sidecar.services.supervisor import Services
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.calls import select_started
 from aster_sidecar.store.rows.meta import remember
+from aster_sidecar.tools.browser.service import BrowserService
 from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.servers import Servers
 
@@ -68,6 +69,7 @@ class Daemon:
     _onboarding: Onboarding
     _notifications: Notifications
     _servers: Servers
+    _browser: BrowserService
     _accepted: AcceptedDefinitions
     _mark: ProgramMark
     _engine: EngineLoader
@@ -143,6 +145,7 @@ class Daemon:
         await self._turns.close()
         await self._ledger.close()
         await asyncio.gather(self._servers.close(), self._engine.close(), services, self._command_path.close())
+        await self._browser.close()
         await asyncio.to_thread(launch.end_all)
         await asyncio.to_thread(self._sandbox.clear)
         lifecycle.ending.set()

@@ -15,6 +15,7 @@ from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.agents.spec import Known
+from aster_sidecar.api.agent_browser import AgentBrowserCalls
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.audit import AuditCalls
@@ -90,6 +91,7 @@ from aster_sidecar.telemetry import log_file
 from aster_sidecar.telemetry.choose import make_spans
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 from aster_sidecar.tools.base import Surroundings
+from aster_sidecar.tools.browser.service import BrowserService
 from aster_sidecar.tools.builtin import builtin_tools
 from aster_sidecar.tools.mcp import references
 from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
@@ -131,6 +133,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _onboarding=companion.onboarding,
         _notifications=companion.notifications,
         _servers=tools.servers,
+        _browser=tools.browser,
         _accepted=tools.accepted,
         _mark=base.mark,
         _engine=conversations.engine,
@@ -222,6 +225,7 @@ class ToolParts:
     """What a model can call, who calls it, and the rules for that."""
 
     servers: Servers
+    browser: BrowserService
     accepted: AcceptedDefinitions
     known: Known
     agents: FolderAgents
@@ -247,7 +251,12 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     def log_of(name: str) -> ServiceLog:
         return ServiceLog(base.redactor, logs_dir and logs_dir / f"mcp-{name}.log")
 
-    def resolve(spec: ServerSpec) -> ServerSpec:
+    directory = places.data_dir.resolve() / "browser"
+    browser = BrowserService(directory, base.settings.environment, lambda: config.work_dir, lambda: base.identity.port)
+
+    async def resolve(spec: ServerSpec) -> ServerSpec:
+        if servers.get(spec.name).knowledge is browser:
+            return await browser.prepared(spec)
         return references.resolved(spec, base.settings.environment, parts.secrets.value)
 
     home = Home(accepted=accepted, resolve=resolve, folder=lambda: config.work_dir, log_of=log_of)
@@ -288,7 +297,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     )
     servers.changed.subscribe(lambda: toolkit.offer(servers.tools()))
     return ToolParts(
-        servers, accepted, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox
+        servers, browser, accepted, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox
     )
 
 
@@ -412,6 +421,9 @@ def build_api(
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
     settings_calls = SettingsCalls(journal, identity, config)
+    agent_browser_calls = AgentBrowserCalls(
+        base.settings.places.config_path, companion.flags, companion_calls, tools.servers, tools.browser
+    )
     mcp_calls = McpCalls(journal, identity, config, tools.servers, parts.secrets, engine, base.redactor.learn)
     reading = TimedReading()
     model_calls = ModelCalls(models, parts.keys, parts.environment, onboarding)
@@ -444,6 +456,7 @@ def build_api(
         model_calls,
         service_calls,
         mcp_calls,
+        agent_browser_calls,
         settings_calls,
         FolderCalls(journal, identity, config, reading),
         TrustCalls(journal, identity, config, tools.agents, tools.known, reading),
@@ -462,6 +475,7 @@ def build_api(
             policy_calls,
             service_calls,
             mcp_calls,
+            agent_browser_calls,
             settings_calls,
             warnings,
         ),

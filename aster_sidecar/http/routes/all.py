@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from aster_sidecar.http.routes import (
+    agent_browser,
     attachments,
     audit,
     changes,
@@ -35,6 +36,7 @@ ROUTES: list[BaseRoute] = [
         companion,
         services,
         mcp,
+        agent_browser,
         page,
     )
     for route in group.router.routes

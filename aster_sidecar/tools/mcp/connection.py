@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -83,7 +83,7 @@ class Connection:
         spec: ServerSpec,
         *,
         mark: Callable[[], str],
-        resolve: Callable[[ServerSpec], ServerSpec],
+        resolve: Callable[[ServerSpec], Awaitable[ServerSpec]],
         folder: Callable[[], Path | None],
         log: ServiceLog | None,
         events: Events | None = None,
@@ -183,7 +183,7 @@ class Connection:
 
     async def _opened(self) -> Session:
         """A new session. Raises: ToolError."""
-        self._resolved = self._resolve(self._spec)
+        self._resolved = await self._resolve(self._spec)
         ready: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._task = asyncio.create_task(self._own_session(ready), name=f"mcp {self._spec.name}")

@@ -61,11 +61,25 @@ class Arguments(BaseModel):
 
 def arguments_model(definition: Definition) -> type[Arguments]:
     """The model of a tool's arguments. Raises: ToolError when the server's schema is not valid; RecursionError."""
-    check = schema_check(definition.schema)
+    check = schema_check(_with_optional_defaults(definition.schema))
     made = type("Arguments", (Arguments,), {"__module__": __name__, "__doc__": None})
     made.schema_for_models = for_models(definition.schema)
     made.why_invalid = staticmethod(check)  # type: ignore[assignment]
     return made
+
+
+def _with_optional_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, without requiring arguments that have a default: generators of schemas often say both."""
+    required, properties = schema.get("required"), schema.get("properties")
+    if not isinstance(required, list) or not isinstance(properties, dict):
+        return schema
+    inner = cast("dict[str, Any]", properties)
+
+    def has_default(name: Any) -> bool:
+        found: Any = inner.get(name) if isinstance(name, str) else None
+        return isinstance(found, dict) and "default" in found
+
+    return {**schema, "required": [name for name in cast("list[Any]", required) if not has_default(name)]}
 
 
 def schema_check(schema: dict[str, Any]) -> Callable[[Any], str | None]:

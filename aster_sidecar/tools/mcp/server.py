@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from aster_sidecar.tools.mcp.definitions import Arguments, Definition, arguments
 from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.lists import TOOLS_MOST, Session
 from aster_sidecar.tools.mcp.naming import shown_name
-from aster_sidecar.tools.mcp.tools import risk_of, server_tool
+from aster_sidecar.tools.mcp.tools import Knowledge, risk_of, server_tool
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Missing:
     hint: str
 
 
-def as_it_is(spec: ServerSpec) -> ServerSpec:
+async def as_it_is(spec: ServerSpec) -> ServerSpec:
     return spec
 
 
@@ -74,7 +74,7 @@ class Home:
     names: Callable[[str, Sequence[str]], list[str]] = lambda _, tools: list(tools)
     mark: Callable[[], str] = str
     accepted: AcceptedDefinitions | None = None
-    resolve: Callable[[ServerSpec], ServerSpec] = as_it_is
+    resolve: Callable[[ServerSpec], Awaitable[ServerSpec]] = as_it_is
     folder: Callable[[], Path | None] = lambda: None
     log_of: Callable[[str], ServiceLog] | None = None
     changed: Publisher[[]] = field(default_factory=Publisher)
@@ -86,9 +86,16 @@ class Home:
 class Server:
     """One server. `begin` starts it; `close` ends it for good."""
 
-    def __init__(self, spec: ServerSpec, home: Home, after: asyncio.Future[Any] | None = None) -> None:
+    def __init__(
+        self,
+        spec: ServerSpec,
+        home: Home,
+        after: asyncio.Future[Any] | None = None,
+        knowledge: Knowledge | None = None,
+    ) -> None:
         """`after`: the end of an earlier server of this name, before which it is not started."""
         self.spec = spec
+        self.knowledge = knowledge
         self.log = home.log_of(spec.name) if home.log_of is not None else None
         self.tools: list[Tool[Any]] = []
         self.problems: list[str] = []
@@ -207,7 +214,7 @@ class Server:
 
     def tool_list(self) -> list[wire.McpTool]:
         """All tools that it listed, also those that are not offered, for clients."""
-        names = self._home.names(self.spec.name, list(self._listed))
+        names = self._names(self._listed)
         problems = dict(problem.split(": ", 1) for problem in self.problems if ": " in problem)
         offered = {tool.definition for tool in self.tools}
         listed = [
@@ -215,7 +222,7 @@ class Server:
                 name=name,
                 tool=definition.name,
                 description=definition.description,
-                risk=risk_of(self.spec, definition),
+                risk=self._risk(definition),
                 enabled=self._wants(definition.name),
                 problem=None if definition.digest in offered else problems.get(shown_name(definition.name)),
                 changed=self._change(definition) not in ("", None),
@@ -227,6 +234,14 @@ class Server:
             for tool, why in self._unusable.items()
         ]
         return [*listed, *unusable]
+
+    def _names(self, tools: Iterable[str]) -> list[str]:
+        """The names for models of these tools."""
+        own = [self.knowledge.name_of(tool) if self.knowledge is not None else tool for tool in tools]
+        return self._home.names(self.spec.name, own)
+
+    def _risk(self, definition: Definition) -> wire.Risk:
+        return risk_of(self.spec, definition, self.knowledge if self._wants(definition.name) else None)
 
     def _change(self, definition: Definition) -> str | None:
         return self._home.accepted.change(self.spec, definition) if self._home.accepted is not None else None
@@ -384,9 +399,11 @@ class Server:
             if self._home.accepted is not None:
                 self._home.accepted.saw(self.spec, definition)
         # The names of all tools, so that a name does not depend on which others are enabled.
-        names = dict(zip(definitions, self._home.names(self.spec.name, list(definitions)), strict=True))
+        names = dict(zip(definitions, self._names(definitions), strict=True))
         self.tools = [
-            server_tool(names[offer[0].name], self.spec, *offer, self.connection.call, self._home.accepted)
+            server_tool(
+                names[offer[0].name], self.spec, *offer, self.connection.call, self._home.accepted, self.knowledge
+            )
             for offer in offered
         ]
         self.problems = problems

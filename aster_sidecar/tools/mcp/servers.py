@@ -22,6 +22,7 @@ from aster_sidecar.tools.mcp import server as one_server
 from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.naming import tool_names
 from aster_sidecar.tools.mcp.server import Home, Missing, Server
+from aster_sidecar.tools.mcp.tools import Knowledge
 
 TRY_S = 60.0
 """How long a server that is only tried may take."""
@@ -82,14 +83,14 @@ class Servers:
             raise McpNotFound(f"MCP server not found: {name[:100]!r}")
         return server
 
-    def put(self, spec: ServerSpec) -> None:
+    def put(self, spec: ServerSpec, knowledge: Knowledge | None = None) -> None:
         """Add a server, or change one. If it has to start again, the earlier one ends first."""
         before = self._servers.get(spec.name)
         if before is not None and before.spec.is_same_program(spec):
             before.adjust(spec)
             return
         after = self._end(before) if before is not None else self._closing.get(spec.name)
-        self._servers[spec.name] = Server(spec, self._home, after)
+        self._servers[spec.name] = Server(spec, self._home, after, knowledge)
         if before is not None:
             self.changed.publish()  # its tools are gone until the new one has listed them
         if self._begun:
@@ -169,9 +170,9 @@ class Servers:
         return max(found, key=lambda server: len(server.spec.name)).missing if found else None
 
     async def tried(self, spec: ServerSpec) -> wire.McpTryAnswer:
-        """Connect to a server, list its tools, and end it. One is tried at a time."""
+        """Connect to a server without references, list its tools, and end it. One is tried at a time."""
         async with self._trying:
-            home = Home(self._home.names, self._home.mark, resolve=self._home.resolve, folder=self._home.folder)
+            home = Home(self._home.names, self._home.mark, folder=self._home.folder)
             server = Server(spec, home)
             try:
                 session = await server.connection.session(TRY_S)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope
@@ -36,8 +37,50 @@ class Call(Protocol):
     ) -> Awaitable[CallToolResult]: ...
 
 
-def risk_of(spec: ServerSpec, definition: Definition) -> Risk:
-    """The risk of a tool: as the person set it, and high if the server itself says that the tool may destroy things."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a call of a server that this package knows would do.
+
+    `scope`: the calls that "always" covers, in place of exactly this one; its value is the target of the call.
+    """
+
+    risk: Risk
+    summary: str = ""
+    reason: str = ""
+    scope: Scope | None = None
+
+
+class Knowledge(Protocol):
+    """What is known of a server whose tools are known. Others are judged by their settings alone."""
+
+    def name_of(self, tool: str) -> str:
+        """The name of a tool without the server's."""
+        ...
+
+    def risk(self, tool: str) -> Risk:
+        """The risk of an ordinary call. Raises: ToolError."""
+        ...
+
+    def judge(self, tool: str, values: Mapping[str, Any]) -> Judged:
+        """What a call would do. Raises: ToolError."""
+        ...
+
+    def rule_value(self, asked: RuleTarget, surroundings: Surroundings) -> str:
+        """A rule's target that is an address, in the form of calls' targets. Raises: ToolError."""
+        ...
+
+    def around(self) -> AbstractAsyncContextManager[Callable[[], str]]:
+        """Surrounds each call. Gives a function for a note on the result; "": none."""
+        ...
+
+
+def risk_of(spec: ServerSpec, definition: Definition, knowledge: Knowledge | None = None) -> Risk:
+    """The risk of a tool: as the person set it, and high if the server itself says that the tool may destroy things.
+
+    Of a server whose tools are known, their known risk.
+    """
+    if knowledge is not None:
+        return knowledge.risk(definition.name)
     return "high" if definition.destructive else spec.risk
 
 
@@ -48,9 +91,10 @@ def server_tool(
     arguments: type[Arguments],
     call: Call,
     accepted: AcceptedDefinitions | None = None,
+    knowledge: Knowledge | None = None,
 ) -> Tool[Any]:
     """The tool `definition` of the server `spec`, under the `name` that models use."""
-    risk = risk_of(spec, definition)
+    risk = risk_of(spec, definition, knowledge)
     source = spec.digest()
 
     def assess(given: Arguments, _: Surroundings) -> Assessment:
@@ -69,12 +113,14 @@ def server_tool(
             shown += f"\n\n{DIFFERENCE}\n{change}"
             reason = f"{CHANGED} {REASON}"
         exactly = Scope("exact", target, f"exactly this call of {title}: {visible(text, newlines=False)}")
+        judged = knowledge.judge(definition.name, values) if knowledge is not None else Judged(risk)
+        exactly = judged.scope or exactly
         return Assessment(
-            risk=risk,
-            target=target,
-            summary=f"Use {title}",
+            risk=judged.risk,
+            target=exactly.value,
+            summary=judged.summary or f"Use {title}",
             display=shown,
-            reason=reason,
+            reason=f"{reason} {judged.reason}" if change else judged.reason or reason,
             changed=bool(change),
             remember=exactly,
             scopes=(
@@ -90,6 +136,8 @@ def server_tool(
         )
 
     def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+        if knowledge is not None and "://" in asked.value.partition("{")[0]:
+            return knowledge.rule_value(asked, surroundings)
         prefix = f"{spec.name}:{definition.name}:"
         try:
             values = parse_json(asked.value.removeprefix(prefix))
@@ -105,8 +153,16 @@ def server_tool(
         values = given.model_extra or {}
         if assessment.binding["arguments"] != canonical(values):
             raise ToolError("these are not the arguments that were allowed")
-        result = await call(definition.name, values, assessment.binding["definition"], ctx)
-        return await asyncio.to_thread(outcome, result)  # a result may have 16 MiB
+        digest = assessment.binding["definition"]
+        if knowledge is None:
+            result = await call(definition.name, values, digest, ctx)
+            return await asyncio.to_thread(outcome, result)  # a result may have 16 MiB
+        async with knowledge.around() as note:
+            try:
+                found = await asyncio.to_thread(outcome, await call(definition.name, values, digest, ctx))
+            except ToolError as error:
+                raise (ToolError(f"{error}; {note()}", error.files) if note() else error) from error
+        return replace(found, value={**found.value, "note": note()}) if note() else found
 
     description = definition.description or f"{shown_name(definition.name)} from the MCP server {spec.name}."
 

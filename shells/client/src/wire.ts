@@ -1146,6 +1146,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/browser": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Browser
+     * @description The agent's browser: its settings and its state.
+     */
+    get: operations["browser"];
+    put?: never;
+    /**
+     * Set Browser
+     * @description Turn the agent's browser on or off, or change its settings. null resets one.
+     */
+    post: operations["set_browser"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/webui/bootstrap": {
     parameters: {
       query?: never;
@@ -1303,6 +1327,20 @@ export interface components {
        * @default null
        */
       path?: string | null;
+    };
+    /**
+     * BrowserPatch
+     * @description Settings of the agent's browser to change; None resets one.
+     */
+    BrowserPatch: {
+      /** Enabled */
+      enabled?: boolean | null;
+      /** Allow */
+      allow?: string[] | null;
+      /** Headless */
+      headless?: boolean | null;
+      /** Isolated */
+      isolated?: boolean | null;
     };
     /**
      * CancelRequest
@@ -1519,6 +1557,11 @@ export interface components {
        * @description Show the tray icon, the quick panel and its hotkey.
        */
       ambient?: boolean | null;
+      /**
+       * Browser
+       * @description Give agents a browser.
+       */
+      browser?: boolean | null;
       /**
        * Voice Capture
        * @description Dictate messages.
@@ -5024,6 +5067,64 @@ export interface components {
       state: "queued" | "running" | "waiting";
     };
     /**
+     * BrowserInfo
+     * @description The agent's browser: its settings and its state.
+     *
+     *     `server` is the MCP server that drives it; None while it is off. `problem` and `hint`: what is missing on this
+     *     machine. `unsandboxed`: why the browser's own sandbox is off; None while it is on, or the browser was not started.
+     */
+    BrowserInfo: {
+      /** Enabled */
+      enabled: boolean;
+      /**
+       * Allow
+       * @description hosts of this machine and its networks that it may open
+       */
+      allow: string[];
+      /**
+       * Headless
+       * @description without windows; None: where there is no display
+       */
+      headless: boolean | null;
+      /**
+       * Isolated
+       * @description cookies and logins are forgotten at each end
+       */
+      isolated: boolean;
+      /**
+       * Program
+       * @description the browser's program; None: none was found
+       */
+      program: string | null;
+      /**
+       * Problem
+       * @default null
+       */
+      problem?: string | null;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Downloads
+       * @description the directory for downloads
+       */
+      downloads: string;
+      /**
+       * Unsandboxed
+       * @default null
+       */
+      unsandboxed?: string | null;
+      /**
+       * Refused
+       * @description the newest addresses that it could not open, in sentences
+       */
+      refused: string[];
+      /** @default null */
+      server?: components["schemas"]["McpServerInfo"] | null;
+    };
+    /**
      * DaemonInfo
      * @description The daemon's process, addresses and directories.
      */
@@ -5345,6 +5446,7 @@ export interface components {
       services: components["schemas"]["ServiceInfo"][];
       /** Mcp */
       mcp: components["schemas"]["McpServerInfo"][];
+      browser: components["schemas"]["BrowserInfo"];
       config: components["schemas"]["ConfigView"];
       /** Rules */
       rules: components["schemas"]["RuleInfo"][];
@@ -7826,6 +7928,60 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["ServiceLogs"];
+          };
+        };
+      };
+    };
+  };
+  browser: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["BrowserInfo"];
+          };
+        };
+      };
+    };
+  };
+  set_browser: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["BrowserPatch"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["BrowserInfo"];
           };
         };
       };

@@ -72,3 +72,12 @@ def test_a_reference_that_leads_nowhere_is_left_to_the_server() -> None:
     check = schema_check({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}})
     assert check({"a": 1}) is None
     assert check([]) == "[] is not of type 'object'"
+
+
+def test_an_argument_with_a_default_may_be_left_out_even_if_it_is_required() -> None:
+    properties = {"scale": {"type": "string", "default": "css"}, "url": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": ["scale", "url"]}
+    model = arguments_model(Definition("shot", "", schema))
+    assert model.model_validate({"url": "x"}).model_extra == {"url": "x"}
+    with pytest.raises(ValidationError, match="'url' is a required property"):
+        model.model_validate({"scale": "css"})

@@ -1,0 +1,183 @@
+"""The agent's browser, for real: turned on, used in a page, refused what is not allowed, killed, turned off."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import provider_environment
+from tests.flows.test_life import wait_gone
+from tests.flows.test_mcp_managed import ends, saved, until, until_state
+from tests.support.daemon import Daemon, Json
+from tests.support.provider import Call, ProviderDouble, Reply
+
+SERVER = Path(__file__).parents[2] / "shells" / "node_modules" / "@playwright" / "mcp" / "cli.js"
+CHROMIUM = Path("/usr/bin/chromium")
+PAGE = b"""<!doctype html><title>Counter</title><h1>Counter</h1>
+<button onclick="this.textContent = 'Pressed ' + ++n">Press me</button><script>let n = 0</script>"""
+
+pytest.importorskip("mcp")
+pytestmark = pytest.mark.skipif(
+    not (SERVER.exists() and CHROMIUM.exists()) and os.environ.get("CI") != "true",
+    reason="it needs Chromium and the npm packages of shells/",
+)
+
+
+@pytest.fixture
+def site() -> Generator[int]:
+    """The port of a page."""
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            if self.path == "/away":
+                self.send_response(302)
+                self.send_header("Location", "http://127.0.0.2:8999/secret")
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(PAGE)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def daemon(launch: Callable[..., Daemon], provider: ProviderDouble) -> Daemon:
+    environment = {"ASTER_BROWSER": str(CHROMIUM), "ASTER_BROWSER_MCP": str(SERVER)}
+    daemon = launch(environment=provider_environment(provider) | environment)
+    daemon.config(permission_mode="auto_approve")
+    return daemon
+
+
+def called(daemon: Daemon, provider: ProviderDouble, name: str, **arguments: Any) -> Json:
+    provider.script(Reply([Call(name, arguments)]), "Done.")
+    [end] = ends(daemon.ask("use the browser"))
+    return end
+
+
+def words(end: Json) -> str:
+    return json.dumps([end.get("result"), end.get("error")])
+
+
+def test_it_is_off_until_it_is_turned_on(daemon: Daemon) -> None:
+    info = daemon.call("GET", "/api/browser")
+    assert (info["enabled"], info["server"], info["program"]) == (False, None, str(CHROMIUM))
+    assert daemon.call("GET", "/api/snapshot")["browser"] == info
+    assert daemon.call("GET", "/api/mcp") == []
+    assert daemon.process is not None
+    assert not [one for one in psutil.Process(daemon.process.pid).children(True) if "node" in one.name()]
+    assert not (daemon.data_dir / "browser").exists()
+
+
+def test_a_page_is_opened_clicked_read_and_shown_and_nothing_else_can_be_reached(
+    daemon: Daemon, provider: ProviderDouble, site: int
+) -> None:
+    on = daemon.call("POST", "/api/browser", {"enabled": True, "headless": True, "allow": [f"127.0.0.1:{site}"]})
+    assert (on["enabled"], on["allow"], on["problem"]) == (True, [f"127.0.0.1:{site}"], None)
+    found = until_state(daemon, "ready", "browser")
+    names = {tool["name"] for tool in daemon.call("GET", "/api/tools")}
+    assert {"browser_navigate", "browser_click", "browser_take_screenshot"} <= names
+    assert not [name for name in names if "unsafe" in name]
+    risks = {tool["tool"]: tool["risk"] for tool in found["tool_list"] if tool["enabled"]}
+    assert (risks["browser_navigate"], risks["browser_click"], risks["browser_snapshot"]) == ("high", "medium", "low")
+
+    home = f"http://127.0.0.1:{site}/"
+    opened = called(daemon, provider, "browser_navigate", url=home)
+    assert opened["outcome"] == "done", opened
+    seen = words(called(daemon, provider, "browser_snapshot"))
+    assert "Press me" in seen
+    [reference] = re.findall(r"Press me.{0,40}?ref=(e\d+)", seen)
+    pressed = called(daemon, provider, "browser_click", element="the button", target=reference)
+    assert pressed["outcome"] == "done", pressed
+    assert "Pressed 1" in words(called(daemon, provider, "browser_snapshot"))
+    [picture] = called(daemon, provider, "browser_take_screenshot", type="png")["attachments"]
+    assert picture["media_type"] in ("image/png", "image/jpeg")
+    assert "image" in json.dumps(provider.requests[-1].body)
+
+    for address in (
+        f"http://localhost:{site}/",
+        "http://127.0.0.1:8999/",
+        "http://[::1]:8999/",
+        f"{home}away",
+        daemon.url,
+    ):
+        refused = called(daemon, provider, "browser_navigate", url=address)
+        assert "nobody has allowed it" in words(refused), (address, refused)
+        assert "Counter" not in words(called(daemon, provider, "browser_snapshot"))
+    assert "127.0.0.2" in json.dumps(daemon.call("GET", "/api/browser")["refused"])
+    for address in ("file:///etc/passwd", "view-source:file:///etc/passwd", "chrome://settings"):
+        assert called(daemon, provider, "browser_navigate", url=address)["outcome"] == "failed", address
+
+    pid = daemon.call("GET", "/api/mcp/browser")["pid"]
+    tree = psutil.Process(pid).children(recursive=True)
+    for process in [psutil.Process(pid), *tree]:
+        if process.is_running():
+            process.kill()
+    until(lambda: daemon.call("GET", "/api/mcp/browser")["pid"] not in (None, pid), "it did not come back")
+    until_state(daemon, "ready", "browser")
+    assert called(daemon, provider, "browser_navigate", url=home)["outcome"] == "done"
+
+    pid = daemon.call("GET", "/api/mcp/browser")["pid"]
+    tree = psutil.Process(pid).children(recursive=True)
+    assert any("chrom" in process.name() for process in tree)
+    off = daemon.call("POST", "/api/browser", {"enabled": False})
+    assert (off["enabled"], off["server"]) == (False, None)
+    assert all(wait_gone(process.pid, 30) for process in tree)
+    assert "browser_navigate" not in {tool["name"] for tool in daemon.call("GET", "/api/tools")}
+
+
+def test_an_address_is_asked_for_and_its_site_can_be_remembered(
+    daemon: Daemon, provider: ProviderDouble, site: int
+) -> None:
+    daemon.config(permission_mode="smart_approve")
+    daemon.call("POST", "/api/browser", {"enabled": True, "headless": True, "allow": [f"127.0.0.1:{site}"]})
+    until_state(daemon, "ready", "browser")
+    provider.script(Reply([Call("browser_navigate", {"url": f"http://127.0.0.1:{site}/one"})]), "Done.")
+    with daemon.watch() as watcher:
+        daemon.chat("open it")
+        question = watcher.until("approval_required")[-1]["data"]
+        assert f"http://127.0.0.1:{site}/one" in question["summary"]
+        daemon.approve(question["call_id"], "allow_always")
+        watcher.until("done")
+    assert called(daemon, provider, "browser_navigate", url=f"http://127.0.0.1:{site}/two")["outcome"] == "done"
+    pids = [process.pid for process in psutil.Process(daemon.call("GET", "/api/mcp/browser")["pid"]).children(True)]
+    assert daemon.stop() == 0
+    assert all(wait_gone(pid, 30) for pid in pids)
+
+
+def test_what_is_wrong_is_said(daemon: Daemon) -> None:
+    refused = daemon.refused("POST", "/api/browser", {"allow": ["not a host"]})
+    assert refused.code == "config_invalid"
+    assert "browser" not in saved(daemon)
+    daemon.call("PUT", "/api/mcp/browser", {"command": "something"})
+    assert "rename [mcp.browser]" in daemon.refused("POST", "/api/browser", {"enabled": True}).body["hint"]
+    daemon.call("DELETE", "/api/mcp/browser")
+    daemon.call("POST", "/api/browser", {"enabled": True, "headless": True})
+    assert "POST /api/browser" in daemon.refused("PATCH", "/api/mcp/browser", {"risk": "low"}).body["hint"]
+    daemon.kill()
+    daemon.environment["ASTER_BROWSER"] = "/no/such/browser"
+    daemon.start()
+    found = until_state(daemon, "backoff", "browser")
+    assert "ASTER_BROWSER is set to /no/such/browser" in found["error"]
+    assert "ASTER_BROWSER" in daemon.call("GET", "/api/browser")["problem"]
