@@ -13,6 +13,7 @@ from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.errors import AgentNotFound
 from aster_sidecar.models.build import Models
+from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
 
 
@@ -27,6 +28,7 @@ class AgentCalls:
         choices: SessionChoices,
         toolkit: Toolkit,
         models: Models,
+        servers: Servers,
     ) -> None:
         self._agents = agents
         self._sessions = sessions
@@ -34,6 +36,7 @@ class AgentCalls:
         self._choices = choices
         self._toolkit = toolkit
         self._models = models
+        self._servers = servers
 
     def require(self, agent_id: str, folder: Path | None = None) -> AgentSpec:
         """The agent, as a session's folder has it; by default the daemon's folder. Raises: AgentNotFound."""
@@ -72,6 +75,7 @@ class AgentCalls:
                 model=spec.model or self._models.name(),
                 state=self._queues.state_of_agent(spec.agent_id),
                 tools=self._toolkit.of(spec.tools, spec.agent_id, session_id or ""),
+                missing=self._missing(spec, session_id or ""),
                 sessions=self._sessions.count(spec.agent_id),
                 source=spec.source,
                 path=spec.path,
@@ -87,6 +91,7 @@ class AgentCalls:
                 model="",
                 state="failed",
                 tools=[],
+                missing=[],
                 sessions=self._sessions.count(agent_id),
                 source=found[0].source,
                 path=found[0].path,
@@ -95,6 +100,13 @@ class AgentCalls:
             for agent_id, found in problems.items()
         ]
         return [*working, *broken]
+
+    def _missing(self, spec: AgentSpec, session_id: str) -> list[str]:
+        """What an agent does without now: tools that it names, and MCP servers whose tools it has."""
+        if spec.tools is not None:
+            return [f"{name}: {why}" for name in spec.tools if (why := self._toolkit.why_absent(name)) is not None]
+        missing = self._servers.missing()
+        return [one.message for one in missing if self._toolkit.wants(one.server, spec.agent_id, session_id)]
 
 
 def problems_of(agents: Agents) -> list[wire.AgentProblem]:

@@ -139,6 +139,7 @@ class AgentInfo(Model):
     model: str
     state: State
     tools: list[str]
+    missing: list[str] = Field(description="tools and MCP servers that it does without now, each with the reason")
     sessions: int
     source: AgentSource = "builtin"
     path: str | None = None

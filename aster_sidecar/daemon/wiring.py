@@ -413,7 +413,7 @@ def build_api(
     # With other frameworks a browser gets the page only while a sign-in link or a signed-in browser exists.
     pages = Pages(lambda: base.settings.framework == "web" or handoffs.open())
     lifecycle = Lifecycle(ask_stop, conversations.warm_up.begin)
-    agent_calls = AgentCalls(tools.agents, sessions, queues, tools.choices, tools.toolkit, models)
+    agent_calls = AgentCalls(tools.agents, sessions, queues, tools.choices, tools.toolkit, models, tools.servers)
     warnings = Warnings(journal, config, models, parts.keys, agent_calls, tools.servers)
     policy_calls = PolicyCalls(
         journal, agent_calls, sessions, tools.choices, engine, approvals, tools.rules, tools.toolkit

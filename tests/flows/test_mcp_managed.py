@@ -360,6 +360,23 @@ def test_what_a_server_prints_is_its_log(daemon: Daemon, home: Path) -> None:
     assert (line["stream"], line["text"]) == ("stderr", "hello from the log")
 
 
+def test_an_agent_says_what_it_does_without(daemon: Daemon, home: Path) -> None:
+    (daemon.data_dir / "agents").mkdir()
+    (daemon.data_dir / "agents" / "other.yaml").write_text("name: Other\ntools: [living_echo, living_lost, list_dir]\n")
+    add(daemon, home)
+
+    def missing(agent_id: str) -> list[str]:
+        return next(agent["missing"] for agent in daemon.call("GET", "/api/agents") if agent["id"] == agent_id)
+
+    assert (missing("default"), missing("other")) == ([], ["living_lost: there is no tool living_lost any more"])
+    daemon.call("PATCH", "/api/mcp/living", {"args": ["-c", "exit('no database')"]})
+    until_state(daemon, "backoff")
+    [words] = missing("default")
+    assert "living is not available" in words
+    assert "no database" in words
+    assert [one.partition(":")[0] for one in missing("other")] == ["living_echo", "living_lost"]
+
+
 # -- secrets, folders, trying, other apps ------------------------------------------------------------------------------
 
 

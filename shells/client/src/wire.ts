@@ -4822,6 +4822,11 @@ export interface components {
       state: "idle" | "running" | "waiting_approval" | "queued" | "failed";
       /** Tools */
       tools: string[];
+      /**
+       * Missing
+       * @description tools and MCP servers that it does without now, each with the reason
+       */
+      missing: string[];
       /** Sessions */
       sessions: number;
       /**
