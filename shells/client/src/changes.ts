@@ -5,7 +5,16 @@ import type { Histories } from "./histories.js";
 import { sessionInfo, type Loader } from "./loading.js";
 import type { PictureDraft } from "./picture.js";
 import type { Slots } from "./slots.js";
-import { contextOf, notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
+import {
+  contextOf,
+  mcpOf,
+  notificationOf,
+  ruleOf,
+  serviceOf,
+  sessionOf,
+  type Picture,
+  type SessionEntry,
+} from "./state.js";
 import type * as wire from "./types.js";
 
 /** How many notifications the picture keeps. */
@@ -162,7 +171,8 @@ type WithoutSession =
   | "notifications_read"
   | "flags_changed"
   | "onboarding_changed"
-  | "service_changed";
+  | "service_changed"
+  | "mcp_changed";
 
 /** What an event without a session changes; null for a type that only a newer daemon knows. */
 function withoutSession(picture: Picture, event: wire.EventOf<WithoutSession>): Partial<Picture> | null {
@@ -190,17 +200,22 @@ function withoutSession(picture: Picture, event: wire.EventOf<WithoutSession>): 
     }
     case "onboarding_changed":
       return { onboarding: event.data };
-    case "service_changed": {
-      const service = serviceOf(event.data);
-      const known = picture.services.some(({ name }) => name === service.name);
+    case "service_changed":
+      return { services: placed(picture.services, serviceOf(event.data)) };
+    case "mcp_changed": {
+      const { removed, ...server } = event.data;
       return {
-        services: known
-          ? picture.services.map((other) => (other.name === service.name ? service : other))
-          : [...picture.services, service],
+        mcp: removed ? picture.mcp.filter(({ name }) => name !== server.name) : placed(picture.mcp, mcpOf(server)),
       };
     }
     default:
       event satisfies never; // a type of the contract is missing above
       return null;
   }
+}
+
+/** The list with this entry in the place of the one that has its name; a new one is the last. */
+function placed<T extends { name: string }>(list: readonly T[], entry: T): T[] {
+  const known = list.some(({ name }) => name === entry.name);
+  return known ? list.map((other) => (other.name === entry.name ? entry : other)) : [...list, entry];
 }

@@ -39,6 +39,7 @@ export type {
   Immutable,
   LiveCall,
   LiveTurn,
+  McpEntry,
   Message,
   NotificationEntry,
   Part,

@@ -6,7 +6,16 @@ import type { PictureDraft } from "./picture.js";
 import type { ReadRetry } from "./retry.js";
 import { reconcile } from "./sharing.js";
 import type { Slots } from "./slots.js";
-import { agentOf, notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
+import {
+  agentOf,
+  mcpOf,
+  notificationOf,
+  ruleOf,
+  serviceOf,
+  sessionOf,
+  type Picture,
+  type SessionEntry,
+} from "./state.js";
 import type * as wire from "./types.js";
 
 /** How many sessions are fetched at a time. */
@@ -166,13 +175,14 @@ export class Loader {
   }
 
   /** Takes over the lists that events report completely, except for the sessions. */
-  #takeLists({ rules, approvals, notifications, services, sessions_before }: wire.Snapshot): void {
+  #takeLists({ rules, approvals, notifications, services, mcp, sessions_before }: wire.Snapshot): void {
     const draft = this.#options.picture.draft();
     draft.rules = reconcile(draft.rules, rules.map(ruleOf));
     draft.approvals = reconcile(draft.approvals, approvals);
     draft.notifications = reconcile(draft.notifications, notifications.notifications.map(notificationOf));
     draft.unread = notifications.unread;
     draft.services = reconcile(draft.services, services.map(serviceOf));
+    draft.mcp = reconcile(draft.mcp, mcp.map(mcpOf));
     draft.sessions_before = sessions_before;
   }
 

@@ -59,12 +59,15 @@ export interface Picture {
   flags: wire.FlagInfo[];
   onboarding: wire.Onboarding | null;
   services: ServiceEntry[];
+  /** The MCP servers, in the order of config.toml. */
+  mcp: McpEntry[];
   /** What a person should know about this daemon. */
   warnings: wire.Warning[];
 }
 
 export type NotificationEntry = Required<wire.Notification>;
 export type ServiceEntry = Required<wire.ServiceInfo>;
+export type McpEntry = Required<wire.McpServerInfo>;
 
 export interface Connection extends Link {
   framework: wire.Health["framework"] | null;
@@ -196,6 +199,7 @@ export const EMPTY: Picture = {
   flags: [],
   onboarding: null,
   services: [],
+  mcp: [],
   warnings: [],
 };
 
@@ -308,6 +312,26 @@ export function notificationOf(given: wire.Notification): NotificationEntry {
 
 export function serviceOf(service: wire.ServiceInfo): ServiceEntry {
   return { pid: null, last_start: null, last_exit: null, next_restart: null, ...service };
+}
+
+export function mcpOf(server: wire.McpServerInfo): McpEntry {
+  return {
+    pid: null,
+    ready_since: null,
+    error: null,
+    hint: null,
+    problems: [],
+    failures: 0,
+    next_try: null,
+    protocol: null,
+    implementation: null,
+    tools: 0,
+    changed_tools: 0,
+    resources: 0,
+    prompts: 0,
+    agents: null,
+    ...server,
+  };
 }
 
 /** Whether a flag is on. A flag that the daemon does not list is on. */

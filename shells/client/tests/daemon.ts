@@ -180,7 +180,7 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
 
 /** Everything in the picture that a page opened now would show too. */
 export function shown(state: StoreState): unknown {
-  const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services } = state;
+  const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services, mcp } = state;
   const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
     ...session,
     history: history && {
@@ -205,6 +205,7 @@ export function shown(state: StoreState): unknown {
     unread,
     flags,
     services,
+    mcp,
     onboarding: state.onboarding,
     warnings: state.warnings,
   };

@@ -10,6 +10,7 @@ import {
   openTurns,
   type AsterEvent,
   type EventType,
+  type McpServerInfo,
   type Message,
   type Session,
   type SessionInfo,
@@ -45,7 +46,7 @@ const STATUS: Status = {
   usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
   context: null,
   last_error: null,
-  settings: { work_dir: SETTING, model: SETTING, effort: SETTING, permission_mode: SETTING },
+  settings: { work_dir: SETTING, model: SETTING, effort: SETTING, permission_mode: SETTING, mcp_off: [] },
 };
 const SNAPSHOT: Snapshot = {
   last_seq: 0,
@@ -87,6 +88,7 @@ const SNAPSHOT: Snapshot = {
   flags: [{ name: "ambient", description: "", value: true, default: true, source: "default" }],
   onboarding: { steps: [], current: null, done: true },
   services: [],
+  mcp: [],
   config: { values: {}, config_path: "", data_dir: "", logs_dir: "", project: null, problems: [] },
   rules: [],
   warnings: [],
@@ -732,6 +734,40 @@ test("a listener that throws harms nobody else", async () => {
 });
 
 // -- the contract ------------------------------------------------------------------------------------------------------
+
+test("MCP servers follow the events: a new one is the last, a changed one keeps its place, a removed one goes", async () => {
+  const { script, store } = await scene([], { open: false });
+  const server = (name: string, fields: Partial<McpServerInfo> = {}): McpServerInfo => ({
+    name,
+    enabled: true,
+    state: "idle",
+    transport: "stdio",
+    where: "program",
+    ...fields,
+  });
+  script.answers["/api/snapshot"] = { ...SNAPSHOT, mcp: [server("notes"), server("mail")] };
+  store.refresh();
+  await store.until(({ current, mcp }) => current && mcp.length === 2);
+  script.say(
+    event("mcp_changed", { ...server("notes", { state: "backoff", error: "no", failures: 1 }), removed: false }),
+    event("mcp_changed", server("maps", { state: "starting" })),
+  );
+  const { mcp } = await store.until((state) => state.mcp.length === 3);
+  expect(mcp.map(({ name, state, error }) => [name, state, error])).toEqual([
+    ["notes", "backoff", "no"],
+    ["mail", "idle", null],
+    ["maps", "starting", null],
+  ]);
+  expect(mcp[0]).not.toHaveProperty("removed");
+  script.say(event("mcp_changed", server("notes", { state: "ready", tools: 3 })));
+  const later = (await store.until((state) => state.mcp[0]?.state === "ready")).mcp;
+  expect(later[0]).toMatchObject({ error: null, failures: 0, tools: 3 });
+  expect(later[1], "the others keep their identity").toBe(mcp[1]);
+  script.say(event("mcp_changed", { ...server("mail"), removed: true }));
+  script.say(event("mcp_changed", { ...server("unknown"), removed: true }));
+  const left = (await store.until((state) => state.mcp.length < 3)).mcp;
+  expect(left.map(({ name }) => name)).toEqual(["notes", "maps"]);
+});
 
 test("every type of event in the protocol is in the generated types, and the other way round", () => {
   const page = readFileSync(`${repository}/docs/protocol.md`, "utf8");
