@@ -39,7 +39,7 @@ export type {
   Immutable,
   LiveCall,
   LiveTurn,
-  McpEntry,
+  McpServer,
   Message,
   NotificationEntry,
   Part,

@@ -25,6 +25,7 @@ export type History = Immutable<HistoryEntry>;
 export type LiveCall = Immutable<LiveCallEntry>;
 export type LiveTurn = Immutable<LiveTurnEntry>;
 export type Answered = Immutable<AnsweredEntry>;
+export type McpServer = Immutable<McpEntry>;
 
 export interface Picture {
   connection: Connection;

@@ -129,7 +129,7 @@ function Page({ route }: { route: Route }) {
     case "welcome":
       return <Welcome />;
     case "settings":
-      return <Settings section={route.section} />;
+      return <Settings section={route.section} item={route.item} />;
   }
 }
 

@@ -131,6 +131,7 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
                 ...(choices.model ? [choices.model] : []),
                 ...(choices.effort ? [texts.panel.withEffort(choices.effort)] : []),
                 ...(choices.permission_mode ? [modeName(choices.permission_mode)] : []),
+                ...(choices.mcp_off ? [texts.panel.without(choices.mcp_off)] : []),
               ].map((words) => (
                 <span key={words}>{visible(words)}</span>
               ))}

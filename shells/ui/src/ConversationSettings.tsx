@@ -14,7 +14,7 @@ import { toast } from "./toasts.js";
 import { Problem } from "./settings/Problem.js";
 
 /** What the conversation chose for itself; null or absent: it takes what its agent and the settings say. */
-export type Choices = Pick<SessionCreate, "work_dir" | "model" | "effort" | "permission_mode">;
+export type Choices = Pick<SessionCreate, "work_dir" | "model" | "effort" | "permission_mode" | "mcp_off">;
 
 export const EFFORTS = ["none", "minimal", "low", "medium", "high"] as const;
 export const MODES = ["always_ask", "smart_approve", "auto_approve"] as const;
@@ -27,6 +27,7 @@ export function choicesOf({ settings }: Pick<Session, "settings">): Choices {
     model: own(settings?.model),
     effort: own(settings?.effort) as Choices["effort"] & string,
     permission_mode: own(settings?.permission_mode) as Choices["permission_mode"] & string,
+    mcp_off: settings && settings.mcp_off.length > 0 ? [...settings.mcp_off] : null,
   };
 }
 
@@ -150,8 +151,61 @@ export function SettingsPanel({ choices, onChange, onClose, fixed = null, childr
             change({ permission_mode: (value || null) as NonNullable<Choices["permission_mode"]> | null });
           }}
         />
+        <ServersChoice
+          off={choices.mcp_off ?? []}
+          onChoose={(mcp_off) => {
+            change({ mcp_off: mcp_off.length > 0 ? mcp_off : null });
+          }}
+        />
       </div>
     </dialog>
+  );
+}
+
+interface ServersChoiceProps {
+  /** The servers whose tools the conversation does without. */
+  off: readonly string[];
+  onChoose: (off: string[]) => void;
+}
+
+/** The MCP servers that are on, with a tick for each whose tools the conversation has. */
+function ServersChoice({ off, onChoose }: ServersChoiceProps) {
+  const servers = usePicture((state) => state.mcp);
+  /** What was chosen here and is not saved yet. */
+  const [wanted, setWanted] = useState<readonly string[] | null>(null);
+  const [before, setBefore] = useState(off.join(" "));
+  const id = useId();
+  if (before !== off.join(" ")) {
+    setBefore(off.join(" "));
+    setWanted(null);
+  }
+  const shown = wanted ?? off;
+  const enabled = servers.filter((server) => server.enabled);
+  if (enabled.length === 0) return null;
+  return (
+    <fieldset className="panel-field panel-servers" aria-describedby={`${id}-words`}>
+      <legend>{texts.settings.sections.mcp}</legend>
+      <div>
+        {enabled.map(({ name }) => (
+          <label key={name} className="check-label">
+            <input
+              type="checkbox"
+              checked={!shown.includes(name)}
+              onChange={(event) => {
+                const others = shown.filter((one) => one !== name);
+                const next = event.target.checked ? others : [...others, name];
+                setWanted(next);
+                onChoose(next);
+              }}
+            />
+            {visible(name)}
+          </label>
+        ))}
+      </div>
+      <p id={`${id}-words`} className="quiet">
+        {texts.panel.serversWords}
+      </p>
+    </fieldset>
   );
 }
 
@@ -269,6 +323,7 @@ export function SessionSettingsLine({ session, busy }: { session: Session; busy:
     ...(settings && settings.work_dir.value !== own ? [visible(folderName(settings.work_dir.value))] : []),
     ...(settings?.effort.source === "session" ? [texts.panel.withEffort(settings.effort.value)] : []),
     ...(settings?.permission_mode.source === "session" ? [modeName(settings.permission_mode.value)] : []),
+    ...(settings && settings.mcp_off.length > 0 ? [visible(texts.panel.without(settings.mcp_off))] : []),
   ];
   return (
     <>

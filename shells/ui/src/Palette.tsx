@@ -70,6 +70,7 @@ export default function Palette({
       kind: texts.palette.page,
       act: to("#/settings/permissions"),
     },
+    { key: "mcp", icon: "settings", words: texts.palette.mcp, kind: texts.palette.page, act: to("#/settings/mcp") },
     {
       key: "config",
       icon: "settings",

@@ -2,6 +2,7 @@
 import type { ComponentType } from "react";
 import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
+import McpSection from "./settings/mcp/Section.js";
 import PermissionsSection from "./settings/Permissions.js";
 import ServicesSection from "./settings/Services.js";
 import FlagsSection from "./settings/Flags.js";
@@ -12,9 +13,10 @@ import { AppearanceSection } from "./settings/Appearance.js";
 import { ConfigSection } from "./settings/Config.js";
 import { ModelsSection } from "./settings/Models.js";
 
-const SECTIONS: [string, string, ComponentType][] = [
+const SECTIONS: [string, string, ComponentType<{ item: string | null }>][] = [
   ["models", texts.settings.sections.models, ModelsSection],
   ["permissions", texts.settings.sections.permissions, PermissionsSection],
+  ["mcp", texts.settings.sections.mcp, McpSection],
   ["config", texts.settings.sections.config, ConfigSection],
   ["appearance", texts.settings.sections.appearance, AppearanceSection],
   ["services", texts.settings.sections.services, ServicesSection],
@@ -30,11 +32,13 @@ function intoView(link: HTMLElement | null): void {
   if (link && row) row.scrollLeft = link.offsetLeft - row.offsetLeft - (row.clientWidth - link.clientWidth) / 2;
 }
 
-export default function Settings({ section }: { section: string }) {
+/** `item`: the thing of the section that is shown on its own page. */
+export default function Settings({ section, item }: { section: string; item: string | null }) {
   const here = SECTIONS.find(([id]) => id === section) ?? SECTIONS[0];
   const Section = here?.[2] ?? AboutSection;
+  const place = [here?.[0] ?? "", ...(item === null ? [] : [item])].join("/");
   return (
-    <PageScroller key={here?.[0]} name={`settings/${here?.[0] ?? ""}`} label={texts.pages.settings}>
+    <PageScroller key={place} name={`settings/${place}`} label={texts.pages.settings}>
       <div className="page settings">
         <h1>{texts.pages.settings}</h1>
         <nav aria-label={texts.pages.settings} className="settings-nav">
@@ -50,7 +54,7 @@ export default function Settings({ section }: { section: string }) {
           ))}
         </nav>
         <div className="settings-section">
-          <Section />
+          <Section item={item} />
         </div>
       </div>
     </PageScroller>

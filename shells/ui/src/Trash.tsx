@@ -50,7 +50,7 @@ export function Trashed({ session }: { session: SessionInfo }) {
                 setAsked(false);
               }}
             >
-              {texts.archive.keep}
+              {texts.shared.keep}
             </button>
           </>
         ) : (

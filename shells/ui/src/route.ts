@@ -4,7 +4,8 @@ import { useSyncExternalStore } from "react";
 export type Route =
   | { page: "chat"; session_id: string | null; agent_id: string | null; find: Find | null }
   | { page: "inbox" | "agents" | "archive" | "welcome" }
-  | { page: "settings"; section: string };
+  /** `item`: one thing of the section. */
+  | { page: "settings"; section: string; item: string | null };
 
 /** The query in a conversation, and the message in which it was found. */
 export interface Find {
@@ -20,7 +21,7 @@ const QUERY_MOST = 200;
 
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [first = "", second = ""] = path.split("/").map(decoded);
+  const [first = "", second = "", third = ""] = path.split("/").map(decoded);
   switch (first) {
     case "approvals": // the name that a shell's notification may use
       return { page: "inbox" };
@@ -30,7 +31,7 @@ export function parse(hash: string): Route {
     case "welcome":
       return { page: first };
     case "settings":
-      return { page: "settings", section: second || "models" };
+      return { page: "settings", section: second || "models", item: third || null };
     case "s":
       return { page: "chat", session_id: second || null, agent_id: null, find: findOf(new URLSearchParams(query)) };
     default:
@@ -57,6 +58,8 @@ export const sessionHref = (session_id: string): string => `#/s/${encodeURICompo
 /** The address of a search in a conversation, at a matching message. */
 export const findHref = (session_id: string, query = "", message_id?: string): string =>
   `${sessionHref(session_id)}?${new URLSearchParams({ find: query, ...(message_id && { at: message_id }) }).toString()}`;
+/** The page of an MCP server. */
+export const mcpHref = (name: string): string => `#/settings/mcp/${encodeURIComponent(name)}`;
 export const newHref = (agent_id?: string): string =>
   agent_id === undefined ? "#/new" : `#/new?agent=${encodeURIComponent(agent_id)}`;
 

@@ -26,15 +26,20 @@ const uses = names.flatMap((name) => usesOf(name, read(name)));
 
 /** Texts that several names have, because they mean different things. */
 const TWICE: Record<string, string> = {
+  "All agents": "of which conversations are shown, and who gets the tools of an MCP server",
   Archive: "the page, and what is done",
   Delete: "what is done, and the key",
   Deny: "the answer to one question, and the effect of a rule",
+  Value: "of a condition, and of a variable of an MCP server",
   "Choose a model": "what can be done about a problem, and a step of the first run",
   canceled: "the state of a call, and the answer to its question",
+  crashed: "the state of a service, and that of an MCP server",
   denied: "the state of a call, and the answer to its question",
   done: "the state of a call, and how a recorded call ended",
   failed: "the state of a call, and how a recorded call ended",
+  ready: "the state of a model, and that of an MCP server",
   running: "the state of a call, and that of a service",
+  starting: "the state of a service, and that of an MCP server",
   stopped: "how a recorded call ended, and the state of a service",
 };
 

@@ -7,6 +7,7 @@ import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
 import { said } from "../problems.js";
 import { exactly, when } from "../words.js";
+import { Lines } from "./Lines.js";
 import { Problem } from "./Problem.js";
 
 const BADGE: Partial<Record<Service["state"], string>> = {
@@ -63,7 +64,7 @@ function Row({ service }: { service: Service }) {
         {state !== "stopped" && state !== "crashed" && (
           <>
             <button type="button" className="small-button" onClick={() => act("restart")}>
-              {texts.settings.services.restart}
+              {texts.shared.restart}
             </button>
             <button type="button" className="small-button" onClick={() => act("stop")}>
               {texts.shared.stop}
@@ -92,26 +93,5 @@ const LOG_EVENTS = ["service_changed", "heartbeat"] as const;
 function Logs({ path }: { path: string }) {
   const logs = useEndpoint<ServiceLogs>(path, LOG_EVENTS);
   if (logs.data === null) return <Problem problem={logs.problem} />;
-  const { entries, dropped, path: file } = logs.data;
-  return (
-    <>
-      {dropped > 0 && <p className="quiet">{texts.settings.services.dropped(dropped)}</p>}
-      <pre className="plain boxed output" tabIndex={0}>
-        {entries.length === 0
-          ? texts.settings.services.noOutput
-          : entries.map(({ seq, stream, text }) => (
-              <span key={seq} className={stream}>
-                {visible(text)}
-                {"\n"}
-              </span>
-            ))}
-      </pre>
-      <p className="quiet">
-        <button type="button" className="link" onClick={logs.reload}>
-          {texts.settings.services.refresh}
-        </button>
-        {file !== null && <> {texts.settings.services.file(visible(file))}</>}
-      </p>
-    </>
-  );
+  return <Lines logs={logs.data} onRefresh={logs.reload} />;
 }
