@@ -158,6 +158,7 @@ class McpCalls:
         for secret, value in secrets.items():
             await self._secrets.put(secret, value)
         await asyncio.to_thread(write_named, self._path, "mcp", name, plain)
+        self._told.pop(name, None)  # clients read settings again that the event does not have
         self._servers.put(spec)
         if secrets:
             self._servers.get(name).restart()

@@ -140,6 +140,18 @@ def test_a_server_is_added_changed_and_removed_while_the_daemon_runs(daemon: Dae
     assert daemon.refused("GET", "/api/mcp/living").code == "mcp_not_found"
 
 
+def test_clients_are_told_of_a_failed_start_and_of_every_changed_setting(daemon: Daemon, home: Path) -> None:
+    with daemon.watch() as watcher:
+        daemon.call("PUT", "/api/mcp/living", {"command": "sh", "args": ["-c", "echo no key >&2; exit 2"]})
+        told = watcher.until("mcp_changed", state="backoff")[-1]["data"]
+        assert "no key" in told["error"]
+        assert told["next_try"]
+        daemon.call("PATCH", "/api/mcp/living", {"enabled": False})
+        watcher.until("mcp_changed", state="disabled")
+        daemon.call("PATCH", "/api/mcp/living", {"risk": "low"})
+        assert watcher.until("mcp_changed", state="disabled")[-1]["data"]["name"] == "living"
+
+
 def test_a_server_that_is_turned_off_ends_and_comes_back(daemon: Daemon, provider: ProviderDouble, home: Path) -> None:
     add(daemon, home)
     [pid] = running(home)

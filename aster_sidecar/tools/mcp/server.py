@@ -285,7 +285,13 @@ class Server:
         self._begun_s = time.monotonic()
         learning = self._learn(self._learning, again=again)
         self._learning = asyncio.get_running_loop().create_task(learning, name=f"tools of {self.spec.name}")
+        self._learning.add_done_callback(self._learned)
         self._tell()
+
+    def _learned(self, _: asyncio.Task[None]) -> None:
+        """A start has ended. After a failure the state changes only now, because it is `starting` until then."""
+        if not self.connection.closed:
+            self._tell()
 
     async def _learn(self, before: asyncio.Task[None] | None, *, again: bool) -> None:
         try:
