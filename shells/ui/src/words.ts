@@ -4,6 +4,7 @@ const number = new Intl.NumberFormat();
 const percentage = new Intl.NumberFormat(undefined, { style: "percent" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
+const fullClock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 export const count = (value: number): string => number.format(value);
@@ -20,6 +21,12 @@ export function when(time: string): string {
 export function exactly(time: string): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? time : whole.format(date);
+}
+
+/** The time of day, for a moment that is seconds away. */
+export function toTheSecond(time: string): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? time : fullClock.format(date);
 }
 
 /** The number of days between that date and today; 0: today. */

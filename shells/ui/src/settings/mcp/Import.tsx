@@ -120,8 +120,9 @@ export function Import({ onDone }: ImportProps) {
         {sources?.map((source) => (
           <fieldset key={source.path} className="mcp-source">
             <legend>
-              <strong>{visible(source.app)}</strong> <code className="quiet">{visible(source.path)}</code>
+              <strong>{visible(source.app)}</strong>
             </legend>
+            <code className="quiet">{visible(source.path)}</code>
             {source.problems.map((wrong) => (
               <p key={wrong} className="quiet">
                 {visible(sentence(wrong))}

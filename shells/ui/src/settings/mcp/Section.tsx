@@ -110,28 +110,31 @@ function Row({ server }: { server: McpServer }) {
         </a>
         <State state={state} />
         <code className="row-words quiet">{visible(where)}</code>
-        <label className="check-label">
-          <input
-            type="checkbox"
-            role="switch"
-            aria-label={texts.settings.mcp.useServer(shown)}
-            checked={on}
-            onChange={(event) => turn(event.target.checked)}
-          />
-          {texts.settings.mcp.on}
-        </label>
-        <button
-          type="button"
-          className="small-button"
-          aria-label={texts.settings.mcp.restartServer(shown)}
-          disabled={!on}
-          onClick={restart}
-        >
-          {texts.shared.restart}
-        </button>
-        <a className="button small-button" href={mcpHref(name)} aria-label={texts.settings.mcp.detailsOf(shown)}>
-          {texts.settings.mcp.details}
-        </a>
+        <div className="mcp-controls">
+          {" "}
+          <label className="check-label">
+            <input
+              type="checkbox"
+              role="switch"
+              aria-label={texts.settings.mcp.useServer(shown)}
+              checked={on}
+              onChange={(event) => turn(event.target.checked)}
+            />
+            {texts.settings.mcp.on}
+          </label>
+          <button
+            type="button"
+            className="small-button"
+            aria-label={texts.settings.mcp.restartServer(shown)}
+            disabled={!on}
+            onClick={restart}
+          >
+            {texts.shared.restart}
+          </button>
+          <a className="button small-button" href={mcpHref(name)} aria-label={texts.settings.mcp.detailsOf(shown)}>
+            {texts.settings.mcp.details}
+          </a>
+        </div>{" "}
       </div>
       {(state === "ready" || changed_tools > 0) && (
         <p className="quiet">

@@ -23,7 +23,7 @@ export function Server({ name, onLeave }: { name: string; onLeave: () => void })
   useEffect(() => title.current?.focus(), []);
   return (
     <section aria-labelledby={id}>
-      <p>
+      <p className="mcp-back">
         <a href="#/settings/mcp" onClick={onLeave}>
           {texts.settings.mcp.back}
         </a>

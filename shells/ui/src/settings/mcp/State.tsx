@@ -3,7 +3,7 @@ import type { McpServer } from "@aster-sidecar/client";
 import { Note } from "../../Buttons.js";
 import { texts } from "../../messages.js";
 import { visible } from "../../Plain.js";
-import { capital, exactly, sentence } from "../../words.js";
+import { capital, sentence, toTheSecond } from "../../words.js";
 import { BADGE } from "./useServer.js";
 
 export function State({ state }: Pick<McpServer, "state">) {
@@ -18,7 +18,7 @@ export function Trouble({ server }: { server: McpServer }) {
         <Note kind={state === "crashed" ? "error" : "warning"}>
           <span className="mcp-error">{visible(sentence(error))}</span>
           {hint !== null && <span className="hint">{visible(capital(hint))}</span>}
-          {next_try !== null && <span className="hint">{texts.settings.mcp.nextTry(exactly(next_try))}</span>}
+          {next_try !== null && <span className="hint">{texts.settings.mcp.nextTry(toTheSecond(next_try))}</span>}
         </Note>
       )}
       {problems.length > 0 && (

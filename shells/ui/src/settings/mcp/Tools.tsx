@@ -42,19 +42,19 @@ export function Tools({ tools, state, onChange }: ToolsProps) {
                 />
                 <code>{visible(tool.tool)}</code>
               </label>
-              <span className="row-badges mcp-badges">
+              <span className="mcp-badges">
                 <span className={`badge risk-badge-${tool.risk}`}>{texts.risk[tool.risk]}</span>
                 {tool.changed === true && <span className="badge badge-warning">{texts.settings.mcp.changed}</span>}
               </span>
             </div>
             <About description={tool.description} />
             {tool.changed === true && (
-              <p id={`${id}-${tool.tool}`} className="quiet">
+              <p id={`${id}-${tool.tool}`} className="quiet mcp-about">
                 {texts.settings.mcp.changedWords}
               </p>
             )}
             {tool.problem != null && (
-              <p className="quiet">{texts.settings.mcp.notOffered(visible(sentence(tool.problem)))}</p>
+              <p className="quiet mcp-about">{texts.settings.mcp.notOffered(visible(sentence(tool.problem)))}</p>
             )}
           </li>
         ))}

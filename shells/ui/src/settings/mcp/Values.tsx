@@ -62,11 +62,6 @@ export function Values({ kind, values, onChange }: ValuesProps) {
                 spellCheck={false}
                 onChange={(event) => change({ value: event.target.value })}
               />
-              {kept && one.value === "" && (
-                <p id={`${field}-kept`} className="quiet">
-                  {texts.settings.mcp.values.kept}
-                </p>
-              )}
             </div>
             <div className="condition-end">
               <label className="check-label">
@@ -84,6 +79,11 @@ export function Values({ kind, values, onChange }: ValuesProps) {
                 onClick={() => onChange((all) => all.filter(({ key }) => key !== one.key))}
               />
             </div>
+            {kept && one.value === "" && (
+              <p id={`${field}-kept`} className="quiet mcp-kept">
+                {texts.settings.mcp.values.kept}
+              </p>
+            )}
           </fieldset>
         );
       })}
