@@ -13,7 +13,7 @@ import { Server } from "./Server.js";
 import { State, Trouble } from "./State.js";
 import { useServerActions } from "./useServer.js";
 
-/** The server whose page was open last: its link in the list gets the focus. */
+/** The server whose page was left: its link in the list gets the focus. Empty: it was removed. */
 let left: string | null = null;
 
 export default function McpSection({ item }: { item: string | null }) {
@@ -26,8 +26,8 @@ export default function McpSection({ item }: { item: string | null }) {
     <Server
       key={item}
       name={item}
-      onLeave={() => {
-        left = item;
+      onLeave={(removed) => {
+        left = removed ? "" : item;
       }}
     />
   );

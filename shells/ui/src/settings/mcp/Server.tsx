@@ -16,7 +16,7 @@ import { State, Trouble } from "./State.js";
 import { Tools } from "./Tools.js";
 import { pathOf, useServerActions, useServerDetails } from "./useServer.js";
 
-export function Server({ name, onLeave }: { name: string; onLeave: () => void }) {
+export function Server({ name, onLeave }: { name: string; onLeave: (removed: boolean) => void }) {
   const server = usePicture((state) => state.mcp.find((one) => one.name === name));
   const title = useRef<HTMLHeadingElement>(null);
   const id = useId();
@@ -24,7 +24,7 @@ export function Server({ name, onLeave }: { name: string; onLeave: () => void })
   return (
     <section aria-labelledby={id}>
       <p className="mcp-back">
-        <a href="#/settings/mcp" onClick={onLeave}>
+        <a href="#/settings/mcp" onClick={() => onLeave(false)}>
           {texts.settings.mcp.back}
         </a>
       </p>
@@ -40,7 +40,7 @@ export function Server({ name, onLeave }: { name: string; onLeave: () => void })
   );
 }
 
-function Loaded({ server, onLeave }: { server: McpServer; onLeave: () => void }) {
+function Loaded({ server, onLeave }: { server: McpServer; onLeave: (removed: boolean) => void }) {
   const { name, state } = server;
   const details = useServerDetails(name);
   const { on, turn, restart, problem } = useServerActions(server);
@@ -75,7 +75,7 @@ function Loaded({ server, onLeave }: { server: McpServer; onLeave: () => void })
         >
           {texts.shared.edit}
         </button>
-        <Remove name={name} onRemoved={onLeave} />
+        <Remove name={name} onRemoved={() => onLeave(true)} />
       </div>
       <Problem problem={problem ?? failed ?? details.problem} />
       <Trouble server={server} />
