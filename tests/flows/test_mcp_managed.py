@@ -7,6 +7,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -448,6 +449,18 @@ def test_a_server_is_tried_before_it_is_saved(daemon: Daemon, home: Path) -> Non
     assert running(home) == []
     assert (daemon.data_dir / "config.toml").read_bytes() == before
     assert daemon.call("GET", "/api/mcp") == []
+
+
+def test_a_new_try_ends_an_earlier_one(daemon: Daemon, home: Path) -> None:
+    mark = home / "began"
+    slow = {"command": "sh", "args": ["-c", f"echo $$ > {mark}; exec sleep 600"]}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(daemon.call, "POST", "/api/mcp/try", slow)
+        until(lambda: mark.exists() and mark.read_text().strip(), "the first try never began")
+        assert daemon.call("POST", "/api/mcp/try", spec(home))["ok"]
+        answer = first.result(WAIT_S)
+    assert (answer["ok"], answer["error"]) == (False, "new: another try has ended this one")
+    assert wait_gone(int(mark.read_text()), WAIT_S)
 
 
 def test_servers_of_other_apps_are_found_and_added(daemon: Daemon, home: Path, tmp_path: Path) -> None:

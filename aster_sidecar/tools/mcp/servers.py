@@ -24,8 +24,8 @@ from aster_sidecar.tools.mcp.naming import tool_names
 from aster_sidecar.tools.mcp.server import Home, Missing, Server
 from aster_sidecar.tools.mcp.tools import Knowledge
 
-TRY_S = 60.0
-"""How long a server that is only tried may take."""
+TRY_S = 50.0
+"""How long a server that is only tried may take: less than the 60 s that our client waits for an answer."""
 
 
 def every(_: str) -> bool:
@@ -55,6 +55,7 @@ class Servers:
         self._reserved = frozenset(reserved)
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._trying = asyncio.Lock()
+        self._trial: asyncio.Task[wire.McpTryAnswer] | None = None
         self._begun = False
 
     # -- which there are -----------------------------------------------------------------------------------------------
@@ -170,7 +171,21 @@ class Servers:
         return max(found, key=lambda server: len(server.spec.name)).missing if found else None
 
     async def tried(self, spec: ServerSpec) -> wire.McpTryAnswer:
-        """Connect to a server without references, list its tools, and end it. One is tried at a time."""
+        """Connect to a server without references, list its tools, and end it. A new try ends an earlier one.
+
+        A person who gave up waiting can so try other settings at once.
+        """
+        if self._trial is not None:
+            self._trial.cancel()
+        trial = self._trial = asyncio.get_running_loop().create_task(self._try(spec), name=f"try of {spec.name}")
+        try:
+            return await trial
+        except asyncio.CancelledError:
+            if (caller := asyncio.current_task()) is not None and caller.cancelling():
+                raise
+            return wire.McpTryAnswer(ok=False, error=f"{spec.name}: another try has ended this one")
+
+    async def _try(self, spec: ServerSpec) -> wire.McpTryAnswer:
         async with self._trying:
             home = Home(self._home.names, self._home.mark, folder=self._home.folder)
             server = Server(spec, home)
