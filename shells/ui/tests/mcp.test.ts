@@ -139,6 +139,9 @@ test("a try that fails says why, with the end of stderr, and one that takes long
   await focused(form.getByRole("button", { name: "Try", exact: true }));
   await page.getByText("The try was stopped.").waitFor({ state: "attached" });
   expect(await command.inputValue()).toContain("sleep 600");
+  await command.fill(`${python} ${LIVING} ${home("new")}`);
+  await form.getByRole("button", { name: "Try", exact: true }).click();
+  await form.getByRole("status").getByText("It answered, and has 5 tools.").waitFor();
 });
 
 test("tools, risk and agents of a server are chosen, and another client's changes are shown at once", async () => {

@@ -62,7 +62,8 @@ export function useServerDetails(name: string): ServerDetails {
   const server = useEndpoint<McpServerDetails>(pathOf(name), ["mcp_changed"]);
   const { data, set, reload } = server;
   const [failed, setFailed] = useState<Said | null>(null);
-  /** The settings with all changes that were made here, also those that are not saved yet. */
+  /** How it will be once all changes that were made here are saved; null: they are. */
+  const [wanted, setWanted] = useState<McpServerDetails | null>(null);
   const newest = useRef<McpServerDetails | null>(null);
   const queue = useRef<Promise<unknown>>(Promise.resolve());
   const waiting = useRef(0);
@@ -77,7 +78,7 @@ export function useServerDetails(name: string): ServerDetails {
     const config = { ...now.config, ...patch } as McpConfig;
     const tool_list = now.tool_list.map((tool) => ({ ...tool, enabled: offers(config, tool.tool) }));
     newest.current = { ...now, config, tool_list };
-    set(newest.current);
+    setWanted(newest.current);
     setFailed(null);
     waiting.current += 1;
     // One after the other: each has the whole list that it changes.
@@ -85,16 +86,19 @@ export function useServerDetails(name: string): ServerDetails {
       .then(() => client.call<McpServerDetails>("PATCH", pathOf(name), patch))
       .then(
         (fresh) => {
-          waiting.current -= 1;
-          if (waiting.current === 0) set(fresh);
+          if (waiting.current === 1) newest.current = fresh;
+          set(fresh);
         },
         (error: unknown) => {
-          waiting.current -= 1;
           setFailed(said(error));
           reload();
         },
-      );
+      )
+      .finally(() => {
+        waiting.current -= 1;
+        if (waiting.current === 0) setWanted(null);
+      });
   }
 
-  return { ...server, change, failed };
+  return { ...server, data: wanted ?? data, change, failed };
 }
