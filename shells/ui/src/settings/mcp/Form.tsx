@@ -150,7 +150,7 @@ export function Form({ server, taken, onDone }: FormProps) {
             <textarea
               id={`${id}-command`}
               className="mono"
-              rows={2}
+              rows={3}
               value={draft.command}
               placeholder={texts.settings.mcp.commandExample}
               autoCapitalize="none"
