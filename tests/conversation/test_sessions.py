@@ -376,6 +376,7 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
             "sessions.model",
             "sessions.effort",
             "sessions.permission_mode",
+            "sessions.mcp_off",
             "sessions.context_tokens",
             "sessions.window_tokens",
             "sessions.forked_from",
@@ -387,7 +388,15 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
             "approvals.scopes",
         ):
             old.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
-        for table in ("attachment_uses", "attachments", "rewinds", "changes", "change_notes", "decisions"):
+        for table in (
+            "attachment_uses",
+            "attachments",
+            "rewinds",
+            "changes",
+            "change_notes",
+            "decisions",
+            "tool_definitions",
+        ):
             old.execute(f"DROP TABLE {table}")
         old.execute("DROP INDEX turns_rewound; ALTER TABLE turns DROP COLUMN rewound")
         old.execute("ALTER TABLE turns DROP COLUMN model; ALTER TABLE turns DROP COLUMN effort")
