@@ -118,9 +118,9 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
         print_json({**session, "history": messages})
         return 0
     print_line((cell(session["title"]), "bold"), f"  {cell(session['session_id'])}")
-    for name, one in session["settings"].items():
-        if one["source"] == "session":
-            print_line((f"{name}: {cell(one['value'])}", "dim"))
+    for name, value, source in setting_rows(session):
+        if source == "session":
+            print_line((f"{name}: {cell(value)}", "dim"))
     for message in messages:
         print_line("\n", (cell(message["role"]), "bold"), f"  {cell(message['created_at'])}")
         for part in message["parts"]:
@@ -164,9 +164,16 @@ def set_session(given: argparse.Namespace, client: Client) -> int:
     if given.json:
         print_json(now)
         return 0
-    rows = [(name, one["value"], one["source"]) for name, one in now["settings"].items()]
-    print_table(("setting", "value", "source"), [("agent", now["agent_id"], ""), *rows])
+    print_table(("setting", "value", "source"), [("agent", now["agent_id"], ""), *setting_rows(now)])
     return 0
+
+
+def setting_rows(session: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    """What a session works with: names, values and sources."""
+    one: dict[str, Any] = session["settings"]
+    rows = [(name, one[name]["value"], one[name]["source"]) for name in one if name != "mcp_off"]
+    off = ", ".join(one.get("mcp_off") or ())
+    return [*rows, ("mcp_off", off, "session")] if off else rows
 
 
 def delete_session(given: argparse.Namespace, client: Client) -> int:
