@@ -8,6 +8,7 @@ COMMANDS = {
     "sessions": "list, show, search, change, archive or delete conversations",
     "audit": "list the decisions about tool calls: what was allowed or denied, and by whom",
     "permissions": "list, check, add or remove the rules that allow or deny tool calls",
+    "mcp": "list, add, try, change, import or remove MCP servers",
     "config": "show or change settings and where each comes from",
     "agents": "list the agents",
     "paths": "show where files are stored",

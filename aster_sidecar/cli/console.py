@@ -20,9 +20,9 @@ def on_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
-def print_json(data: Any) -> None:
-    """Print one JSON value in ASCII, so that it has no character that a terminal acts on."""
-    print(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
+def print_json(data: Any, indent: int | None = 2) -> None:
+    """Print one JSON value in ASCII, so that it has no character that a terminal acts on. `indent`: None for one line."""
+    print(json.dumps(data, indent=indent).replace("\x7f", "\\u007f"))
 
 
 def cell(value: Any) -> str:

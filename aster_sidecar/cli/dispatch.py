@@ -25,6 +25,7 @@ RUN = {
     "sessions": "aster_sidecar.cli.commands.sessions:run_sessions",
     "audit": "aster_sidecar.cli.commands.audit:run_audit",
     "permissions": "aster_sidecar.cli.commands.permissions:run_permissions",
+    "mcp": "aster_sidecar.cli.commands.mcp:run_mcp",
     "config": "aster_sidecar.cli.commands.config:run_config",
     "agents": "aster_sidecar.cli.commands.agents:run_agents",
     "paths": "aster_sidecar.cli.commands.config:run_paths",

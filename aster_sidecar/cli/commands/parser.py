@@ -130,6 +130,15 @@ def parser() -> argparse.ArgumentParser:
     rule_flags(verb(verbs, "deny", "add a rule that denies calls of a tool: every call, without VALUE and --where"))
     verb(verbs, "remove", "remove a rule").add_argument("rule_id", metavar="RULE_ID")
 
+    mcp = command(
+        "mcp",
+        "A server is saved in config.toml, and its secrets in the system's keychain. Needs a running daemon.",
+        "aster-sidecar mcp add notes --env NOTES_DIR=/home/ada/notes -- npx -y notes-mcp\n"
+        "  aster-sidecar mcp add tickets --url https://tickets.example.com/mcp --secret-header Authorization\n"
+        "  aster-sidecar mcp import",
+    )
+    mcp_verbs(mcp.add_subparsers(dest="verb", metavar="VERB", parser_class=ServerParser))
+
     config = command(
         "config",
         "A change is saved in config.toml; a running daemon applies it at once. Flags, variables and a trusted "
@@ -254,8 +263,164 @@ def rule_flags(made: argparse.ArgumentParser) -> None:
     )
 
 
-def verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
-    """Add a verb of a command; `words` say what it does."""
-    made: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+class ServerParser(argparse.ArgumentParser):
+    """Takes what follows `--` as a command line, as in `add NAME --env K=V -- COMMAND --flag`.
+
+    argparse would take options of the command as its own before Python 3.12.7.
+    """
+
+    takes_program = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        words: list[str] = list(args or ())
+        program: list[str] = []
+        if self.takes_program and "--" in words:
+            place = words.index("--")
+            words, program = words[:place], words[place + 1 :]
+        found, rest = super().parse_known_args(words, namespace)
+        if self.takes_program:
+            found.program = program
+            if rest and not rest[0].startswith("-"):
+                self.error(f"the program has to follow --, as in: {self.prog} NAME -- {' '.join(rest)}")
+        return found, rest
+
+
+def mcp_verbs(verbs: Any) -> None:
+    """Add the verbs of `mcp`."""
+    verb(verbs, "list", "list the servers and their state (the default)")
+    verb(verbs, "show", "show the settings of a server and what it offers").add_argument("name", metavar="NAME")
+    add = verb(
+        verbs,
+        "add",
+        "add a server. It is started once and its tools are listed; if that fails, nothing is saved",
+        "aster-sidecar mcp add notes --secret-env NOTES_TOKEN -- npx -y notes-mcp",
+        program=True,
+    )
+    add.add_argument("name", metavar="NAME", help="the name of the server: a to z, 0 to 9, _ and -, at most 32")
+    server_flags(add)
+    add.add_argument("--no-try", action="store_true", help="save it without starting it once before")
+    add.add_argument(
+        "--replace", action="store_true", help="replace a server that has this name, with all its settings"
+    )
+    trying = verb(
+        verbs,
+        "try",
+        "start a server once and list its tools; nothing is saved",
+        "aster-sidecar mcp try -- npx -y notes-mcp",
+        program=True,
+    )
+    trying.add_argument("name", nargs="?", default="new", metavar="NAME", help="the name that its tools begin with")
+    server_flags(trying)
+    change = verb(
+        verbs,
+        "change",
+        "change settings of a server; - takes the default again",
+        "aster-sidecar mcp change notes --disable-tool delete_note --risk medium",
+    )
+    change.add_argument("name", metavar="NAME")
+    change.add_argument(
+        "--enable-tool", action="append", default=[], metavar="TOOL", help="offer a tool again; may be given again"
+    )
+    change.add_argument(
+        "--disable-tool", action="append", default=[], metavar="TOOL", help="do not offer a tool; may be given again"
+    )
+    settings_of_server(change, "-")
+    change.add_argument("--unset-env", action="append", default=[], metavar="NAME", help="remove a variable")
+    change.add_argument("--unset-header", action="append", default=[], metavar="NAME", help="remove a header")
+    verb(verbs, "enable", "start a server, and offer its tools").add_argument("name", metavar="NAME")
+    verb(verbs, "disable", "end a server, and offer none of its tools").add_argument("name", metavar="NAME")
+    verb(verbs, "restart", "end a server and start it again; its failures no longer count").add_argument(
+        "name", metavar="NAME"
+    )
+    remove = verb(verbs, "remove", "remove a server with its settings and secrets")
+    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--yes", action="store_true", help="do not ask first; without a terminal it never asks")
+    logs = verb(verbs, "logs", "show what a server wrote to its stderr", "aster-sidecar mcp logs notes --follow")
+    logs.add_argument("name", metavar="NAME")
+    logs.add_argument("--limit", type=int, default=100, metavar="N", help="the number of newest lines (default 100)")
+    logs.add_argument(
+        "--follow", action="store_true", help="go on with new lines, until Ctrl-C; with --json one a line"
+    )
+    taking = verb(
+        verbs,
+        "import",
+        "list the servers in the files of other apps, or add some of them",
+        "aster-sidecar mcp import github notes\n  aster-sidecar mcp import ./mcp.json --all",
+    )
+    taking.add_argument(
+        "words",
+        nargs="*",
+        metavar="NAME",
+        help="a server that was found; before the first one may be the path of a file, to look into this file only. A "
+        "path has a character that no name has, such as . or /",
+    )
+    taking.usage = f"{taking.prog} [PATH] [NAME ...] [flags]"
+    taking.add_argument("--all", action="store_true", help="add all servers that can be added and are not there yet")
+    taking.add_argument("--replace", action="store_true", help="also replace servers that have the same names")
+
+
+def server_flags(made: argparse.ArgumentParser) -> None:
+    """Add all settings of a server."""
+    made.add_argument("--url", metavar="URL", help="the address of a server, instead of a command")
+    settings_of_server(made)
+
+
+def settings_of_server(made: argparse.ArgumentParser, *more: str) -> None:
+    """Add the settings that a server with a command or an address may have. `more`: values that each takes besides."""
+    again = "; may be given again"
+    made.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"a variable for the command; the value is saved in config.toml and may have ${{env:NAME}}{again}",
+    )
+    made.add_argument(
+        "--secret-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a variable whose value is asked for, or read from a line of stdin, and saved in the keychain" + again,
+    )
+    made.add_argument(
+        "--header", action="append", default=[], metavar="NAME=VALUE", help=f"a header of each request to a URL{again}"
+    )
+    made.add_argument(
+        "--secret-header", action="append", default=[], metavar="NAME", help="a header, as with --secret-env"
+    )
+    made.add_argument("--cwd", type=place, metavar="DIR", help="the directory in which the command runs")
+    made.add_argument(
+        "--root",
+        type=place,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help=f"a directory that the server is told to work in (default: the folder of the conversation){again}",
+    )
+    made.add_argument(
+        "--agent", action="append", default=[], metavar="ID", help=f"only this agent gets its tools{again}"
+    )
+    made.add_argument(
+        "--risk", choices=("low", "medium", "high", *more), help="the lowest risk of its tools (default high)"
+    )
+    made.add_argument("--timeout-s", metavar="SECONDS", help="how long a call may take (default 60)")
+
+
+def verb(
+    verbs: Any, name: str, words: str, example: str | None = None, *, program: bool = False
+) -> argparse.ArgumentParser:
+    """Add a verb of a command; `words` say what it does. `program`: a command line may follow `--`."""
+    made: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=words,
+        description=f"{words[0].upper()}{words[1:]}.",
+        epilog=f"example:\n  {example}" if example else None,
+        formatter_class=Help,
+    )
+    if program:
+        assert isinstance(made, ServerParser)
+        made.takes_program = True
+        name = "[NAME]" if name == "try" else "NAME"
+        made.usage = f"{made.prog} {name} [flags] -- COMMAND [ARGUMENTS]\n       {made.prog} {name} [flags] --url URL"
     common(made, json=True, suppress=True)
     return made
