@@ -15,7 +15,8 @@ from aster_sidecar.cli.doctor.files import agents, canonical, configuration, dir
 from aster_sidecar.cli.doctor.machine import clock, command_path, libraries, python, sandbox
 from aster_sidecar.cli.doctor.models import keys, models
 from aster_sidecar.cli.doctor.proxy import proxies
-from aster_sidecar.cli.doctor.running import daemon, mcp_servers, port, token
+from aster_sidecar.cli.doctor.running import daemon, port, token
+from aster_sidecar.cli.doctor.servers import mcp_servers
 from aster_sidecar.cli.exit_codes import EXIT_FAILED
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config
@@ -77,7 +78,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield port(given.port, given.framework, running)
     yield keys(os.environ)
     yield from models(config, ask=not given.no_model)
-    yield mcp_servers(where.config_path, running)
+    yield from mcp_servers(where.config_path, running)
     yield sandbox(config.value("sandbox") if config is not None else "off")
     yield command_path(config.value("command_path") if config is not None else "auto", os.environ)
     yield proxies()

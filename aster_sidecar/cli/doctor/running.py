@@ -10,11 +10,9 @@ from aster_sidecar import __version__
 from aster_sidecar.cli.console import local_time
 from aster_sidecar.cli.doctor.check import Check
 from aster_sidecar.config.settings import DEFAULT_PORTS
-from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.contract.wire import Framework
 from aster_sidecar.daemon.client import Client, ClientError, Running
 from aster_sidecar.daemon.lock_holder import look as holder_of_lock
-from aster_sidecar.errors import ConfigInvalid
 
 
 def daemon(data_dir: Path, running: Running | None) -> Check:
@@ -53,28 +51,6 @@ def token(running: Running | None) -> Check:
         " recognize when they run through tmux, cron, systemd or Docker"
     )
     return Check("token", "warning", detail, "have the app set one (--supervised, or ASTER_SIDECAR_TOKEN)")
-
-
-def mcp_servers(config_path: Path, running: Running | None) -> Check:
-    """The MCP servers as the running daemon reports them; the doctor starts none."""
-    name = "mcp servers"
-    try:
-        configured = ", ".join(map(str, read_file(config_path).get("mcp", {})))
-    except ConfigInvalid:
-        return Check(name, "skipped", "config.toml can't be read")
-    if not configured:
-        return Check(name, "skipped", "none")
-    if running is None:
-        return Check(name, "skipped", f"{configured}: no daemon is running that could have started them")
-    try:
-        snapshot = Client(running.url, os.environ.get("ASTER_SIDECAR_TOKEN")).call("GET", "/api/snapshot")
-    except ClientError as error:
-        return Check(name, "skipped", f"{configured}: {error.message}")
-    unavailable = [warning for warning in snapshot["warnings"] if warning["code"] == "mcp_unavailable"]
-    if unavailable:
-        detail = " ".join(str(warning["message"]) for warning in unavailable)
-        return Check(name, "warning", detail, str(unavailable[0]["hint"]))
-    return Check(name, "ok", f"{configured}: the daemon reports no problem")
 
 
 def port(number: int | None, framework: Framework | None, running: Running | None) -> Check:

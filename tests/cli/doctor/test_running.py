@@ -43,12 +43,3 @@ def test_ports() -> None:
         found = running.port(number, None, None)
         assert (found.status, found.remedy) == ("failed", "end that program, or pass --port 0 for a free port")
         assert str(number) in found.detail
-
-
-def test_mcp_servers_are_not_started(tmp_path: Path) -> None:
-    path = tmp_path / "config.toml"
-    assert running.mcp_servers(path, None).detail == "none"
-    path.write_text('[mcp.docs]\ncommand = "docs-server"\n')
-    assert running.mcp_servers(path, None).detail.startswith("docs: no daemon is running")
-    path.write_text("[mcp")
-    assert running.mcp_servers(path, None).detail == "config.toml can't be read"
