@@ -21,7 +21,10 @@ def on_terminal() -> bool:
 
 
 def print_json(data: Any, indent: int | None = 2) -> None:
-    """Print one JSON value in ASCII, so that it has no character that a terminal acts on. `indent`: None for one line."""
+    """Print one JSON value in ASCII, so that it has no character that a terminal acts on.
+
+    `indent`: None to print it on one line.
+    """
     print(json.dumps(data, indent=indent).replace("\x7f", "\\u007f"))
 
 

@@ -11,7 +11,7 @@ from aster_sidecar.cli.commands import mcp_views as views
 from aster_sidecar.cli.commands.mcp_import import run_import
 from aster_sidecar.cli.commands.mcp_settings import (
     BadSettings,
-    checked_name,
+    check_name,
     settings,
     tool_changes,
     whole_spec,
@@ -41,6 +41,8 @@ def run_mcp(given: argparse.Namespace) -> int:
 
 def run_verb(given: argparse.Namespace) -> int:
     """Run one verb; returns the exit code. Raises: BadSettings, Failed, ClientError."""
+    if hasattr(given, "name"):
+        check_name(given.name)
     match given.verb or "list":
         case "show":
             server = needed(given).call("GET", path_of(given.name))
@@ -58,7 +60,7 @@ def run_verb(given: argparse.Namespace) -> int:
             server = needed(given).call("POST", f"{path_of(given.name)}/restart")
             if not server["enabled"]:
                 raise Failed(f"{given.name} is turned off", f"aster-sidecar mcp enable {given.name} starts it")
-            report(given, "restarted", server)
+            print_json(server) if given.json else print_line(f"restarting {cell(server['name'])}")
         case "remove":
             remove(given)
         case "logs":
@@ -71,8 +73,8 @@ def run_verb(given: argparse.Namespace) -> int:
 
 
 def path_of(name: str) -> str:
-    """The path of a server in the API. Raises: BadSettings."""
-    return f"{SERVERS}/{path_part(checked_name(name))}"
+    """The path of a server in the API."""
+    return f"{SERVERS}/{path_part(name)}"
 
 
 def show_servers(given: argparse.Namespace, servers: list[dict[str, Any]]) -> None:
@@ -123,9 +125,8 @@ def add(given: argparse.Namespace) -> int:
 
 def try_out(given: argparse.Namespace) -> int:
     """Try a server, and print what it answers; returns the exit code. Raises: BadSettings, Failed, ClientError."""
-    name, spec = checked_name(given.name), whole_spec(given)
-    client = needed(given)
-    answer = tried_out(client, name, with_secrets(spec, given))
+    spec, client = whole_spec(given), needed(given)
+    answer = tried_out(client, given.name, with_secrets(spec, given))
     if given.json:
         print_json(answer)
     elif answer["ok"]:
@@ -169,7 +170,7 @@ def change(given: argparse.Namespace) -> None:
 
 
 def remove(given: argparse.Namespace) -> None:
-    """Remove a server, on a terminal after a question. Raises: BadSettings, Failed, ClientError."""
+    """Remove a server, on a terminal after a question. Raises: Failed, ClientError."""
     path, client = path_of(given.name), needed(given)
     if not given.yes and on_terminal() and sys.stdin.isatty():
         client.call("GET", path)  # a wrong name is reported before the question

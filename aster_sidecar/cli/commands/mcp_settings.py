@@ -28,11 +28,10 @@ class BadSettings(Exception):
         self.hint = hint
 
 
-def checked_name(name: str) -> str:
-    """The name of a server. Raises: BadSettings."""
+def check_name(name: str) -> None:
+    """Raises: BadSettings when this can't be the name of a server."""
     if not NAME.fullmatch(name):
         raise BadSettings(f"NAME: {name[:100]!r} can't be the name of a server", "use 1 to 32 of a-z, 0-9, _ and -")
-    return name
 
 
 def whole_spec(given: argparse.Namespace) -> dict[str, Any]:

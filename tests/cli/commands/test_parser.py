@@ -57,3 +57,25 @@ def test_conditions_of_a_rule_are_in_order() -> None:
     given = commands.parser().parse_args(["permissions", "deny", "write_file", *words])
     assert given.where == [["path", "beneath", "src"], ["a", "equals", "1"]]
     assert (given.where_not, given.value) == ([["path", "glob", "*.py"]], None)
+
+
+@pytest.mark.parametrize(
+    ("words", "program"),
+    [
+        (["--env", "A=b", "--", "npx", "-y", "notes", "--risk", "low", "--", "x"], ["npx", "-y", "notes", "--risk"]),
+        (["--", "npx"], ["npx"]),
+        (["--"], []),
+        (["--url", "http://x"], []),
+    ],
+)
+def test_the_program_of_a_server_follows_two_dashes(words: list[str], program: list[str]) -> None:
+    given = commands.parser().parse_args(["mcp", "--json", "add", "notes", *words])
+    assert (given.name, given.program[:4], given.risk, given.json) == ("notes", program, None, True)
+
+
+def test_a_program_without_the_dashes_is_refused_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        commands.parser().parse_args(["mcp", "add", "notes", "npx", "server"])
+    assert stopped.value.code == exit_codes.EXIT_USAGE
+    told = capsys.readouterr().err
+    assert "the program has to follow --, as in: aster-sidecar mcp add NAME -- npx server" in told
