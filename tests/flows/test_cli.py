@@ -147,7 +147,7 @@ def test_what_a_conversation_works_with_is_set_and_shown(daemon: Daemon) -> None
     assert not listed[two].endswith(str(daemon.work_dir.resolve()))
     words = ["--work-dir", "-", "--effort", "-", "--permission-mode", "always_ask", "--model", "demo"]
     now = ask(daemon, "sessions", "set", one, *words, "--json").json["settings"]
-    assert {name: setting["source"] for name, setting in now.items()} == {
+    assert {name: setting["source"] for name, setting in now.items() if name != "mcp_off"} == {
         "work_dir": "default",
         "model": "session",
         "effort": "default",
@@ -706,7 +706,7 @@ def test_a_chat_without_the_token_is_told_who_holds_the_directory(launch: Callab
 def settings(daemon: Daemon, session_id: str) -> dict[str, tuple[str, str]]:
     """The session's settings as (value, source)."""
     found = daemon.call("GET", f"/api/sessions/{session_id}")["settings"]
-    return {name: (one["value"], one["source"]) for name, one in found.items()}
+    return {name: (one["value"], one["source"]) for name, one in found.items() if name != "mcp_off"}
 
 
 def test_the_flags_of_one_message(real: Daemon, provider: ProviderDouble) -> None:

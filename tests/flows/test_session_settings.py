@@ -33,7 +33,7 @@ def session(daemon: Daemon, **fields: object) -> Json:
 def settings(daemon: Daemon, session_id: str) -> dict[str, tuple[str, str]]:
     """The session's settings as (value, source)."""
     found = daemon.call("GET", f"/api/sessions/{session_id}")["settings"]
-    return {name: (one["value"], one["source"]) for name, one in found.items()}
+    return {name: (one["value"], one["source"]) for name, one in found.items() if name != "mcp_off"}
 
 
 def patch(daemon: Daemon, session_id: str, **fields: object) -> Json:
@@ -365,9 +365,8 @@ def test_changes_at_the_same_time_do_not_undo_each_other(daemon: Daemon) -> None
         thread.join()
     found = daemon.call("GET", f"/api/sessions/{one}")
     assert (found["title"], found["pinned"]) == ("Named", True)
-    assert {name: setting["source"] for name, setting in found["settings"].items()} == dict.fromkeys(
-        ("work_dir", "model", "effort", "permission_mode"), "session"
-    )
+    chosen = {name: setting["source"] for name, setting in found["settings"].items() if name != "mcp_off"}
+    assert chosen == dict.fromkeys(("work_dir", "model", "effort", "permission_mode"), "session")
 
 
 def test_an_unknown_agent_is_named_before_an_unknown_session(daemon: Daemon) -> None:
