@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.flows.test_mcp_managed import add, until, until_state
 from tests.support.daemon import Daemon, Json
 from tests.support.provider import Call, ProviderDouble, Reply, Say
 from tests.support.terminal import ROOT, Pane, last
@@ -459,7 +461,7 @@ def test_what_a_conversation_chooses(terminal: Callable[..., Pane], daemon: Daem
     def chosen() -> dict[str, str]:
         [session] = daemon.call("GET", "/api/sessions")["sessions"]
         settings = session["settings"].items()
-        return {name: one["value"] for name, one in settings if one["source"] == "session"}
+        return {name: one["value"] for name, one in settings if name != "mcp_off" and one["source"] == "session"}
 
     types("/effort", "Effort: as the provider decides (the default)")
     types("/folder -", f"Folder: {daemon.work_dir.resolve()} (")
@@ -486,6 +488,52 @@ def test_what_a_conversation_chooses(terminal: Callable[..., Pane], daemon: Daem
     pane.type("d")
     pane.until(lambda text: text.count("tokens in") == 2)
     assert not (garden / "hello.txt").exists()
+
+
+def test_a_conversation_does_without_an_mcp_server(
+    terminal: Callable[..., Pane], daemon: Daemon, tmp_path: Path
+) -> None:
+    pytest.importorskip("mcp")
+    pane = terminal(data_dir=daemon.data_dir, columns=220)
+    prompts = iter(range(1, 100))
+
+    def types(text: str, *shown: str) -> None:
+        pane.until_prompt(next(prompts))
+        pane.type(text)
+        for words in shown:
+            pane.until(words)
+
+    def off() -> list[str]:
+        [session] = daemon.call("GET", "/api/sessions")["sessions"]
+        return session["settings"]["mcp_off"]
+
+    types("/mcp", "No MCP servers. aster-sidecar mcp add adds one.")
+    types("/mcp on living", "There is no MCP server living.", "/mcp lists the servers.")
+    (tmp_path / "living").mkdir()
+    add(daemon, tmp_path / "living")
+    types("/mcp", "  living  ready, 5 tools\n", "/mcp off NAME and /mcp on NAME choose for this conversation.")
+    types("/mcp off", "✗ /mcp off NAME and /mcp on NAME")
+    types("/mcp off living", "There was no conversation yet.", "This conversation does without the tools of living.")
+    assert off() == ["living"]
+    types("/mcp", "  living  ready, 5 tools, off in this conversation\n")
+    crash(daemon)
+    types("/mcp", "  living  crashed, off in this conversation: ")
+    assert "crashed and is not started again" not in pane.text()
+    types("/mcp on living", "This conversation has the tools of living.")
+    assert off() == []
+    daemon.call("POST", "/api/mcp/living/restart")
+    until_state(daemon, "ready")
+    crash(daemon)
+    pane.until("The MCP server living crashed and is not started again: aster-sidecar mcp restart living")
+
+
+def crash(daemon: Daemon) -> None:
+    """Kill the server `living` until it is not started again."""
+    for _ in range(5):
+        pid = until_state(daemon, "ready")["pid"]
+        psutil.Process(pid).kill()
+        until(lambda pid=pid: daemon.call("GET", "/api/mcp/living")["pid"] != pid, "it was not killed")
+    until_state(daemon, "crashed")
 
 
 def test_what_can_change_during_an_answer(

@@ -128,6 +128,34 @@ class Choices:
         state.agent_id = session["agent_id"]
         self._view.note(texts.answers_now(state.agent_id))
 
+    async def mcp(self, words: str) -> None:
+        """List the MCP servers, or let the conversation do with or without one."""
+        word, _, name = words.partition(" ")
+        name = name.strip()
+        servers: list[Json] = await self._call("GET", "/api/mcp")
+        off: list[str] = list((await self._applies()).get("mcp_off") or ())
+        if not words:
+            for server in servers:
+                self._view.note(texts.server(shown(server), self._state.agent_id, off=server["name"] in off), "")
+            self._view.note(texts.MCP_TAKES if servers else texts.NO_SERVERS)
+        elif word not in ("on", "off") or not name:
+            self._view.note(texts.trouble("✗", texts.MCP_TAKES), "red")
+        elif name not in off and all(server["name"] != name for server in servers):
+            self._view.note(texts.trouble("✗", texts.no_server(plain(name))), "red")
+            self._view.note(texts.hint(texts.MCP_LISTS))
+        else:
+            await self._do_without([one for one in off if one != name] + ([name] if word == "off" else []), off)
+            self._view.note(texts.SERVER_TURNED[word].format(name=name), "")
+
+    async def _do_without(self, off: list[str], before: list[str]) -> None:
+        """Let the conversation do without the tools of these MCP servers; `before`: of those until now."""
+        if off == before:
+            return
+        session = await self._change({"mcp_off": off or None})
+        self._state.works_with(session)
+        if session["state"] not in ("idle", "failed"):
+            self._view.note(texts.LATER["mcp_off"])
+
     async def _command(self, name: str, value: str) -> Json:
         """Change a setting if there is a value, and show it; returns the settings that apply."""
         if not value or (value == INHERIT and not self._state.session_id):
@@ -162,6 +190,13 @@ class Choices:
         self._view.note(texts.setting(name, value, one["source"]), "")
         if name == "permission_mode" and asked is not None and one["value"] != asked:
             self._view.note(texts.hint(texts.AGENT_IS_STRICTER), "yellow")
+
+
+def shown(server: Json) -> Json:
+    """An MCP server with texts that are printed as they are."""
+    return {
+        name: plain(value).replace("\n", " ") if isinstance(value, str) else value for name, value in server.items()
+    }
 
 
 def number_of(text: str) -> int:

@@ -79,6 +79,7 @@ class Commands:
             "/mode": choices.mode,
             "/folder": choices.folder,
             "/agent": choices.agent,
+            "/mcp": choices.mcp,
             "/attach": files.attach,
             "/approvals": self._approvals,
             "/steer": self._steer,

@@ -58,7 +58,7 @@ class OpenConversation:
             state.followed.clear()
             state.queued.clear()
         state.session_id, state.title = session["session_id"], session["title"]
-        state.agent_id = session["agent_id"]
+        state.works_with(session)
         await self.catch_up()
 
     async def read_questions(self) -> None:
@@ -75,7 +75,7 @@ class OpenConversation:
         state.followed.clear()
         state.queued.clear()
         state.questions.clear()
-        state.session_id, state.title, state.agent_id = "", "", agent_id
+        state.session_id, state.title, state.agent_id, state.mcp_off = "", "", agent_id, frozenset()
         state.changed.set()
 
     async def _named(self, words: str) -> Json:
@@ -96,7 +96,7 @@ class OpenConversation:
     async def refresh(self) -> None:
         """Read the conversation again, after events of it were missed. Raises: Refused, Unreachable."""
         session = await self._connection.call("GET", f"/api/sessions/{self._state.session_id}")
-        self._state.agent_id = session["agent_id"]
+        self._state.works_with(session)
         await self.catch_up()
 
     async def catch_up(self) -> None:

@@ -22,6 +22,8 @@ class Follower:
         self._view = view
         self._state = state
         self._conversation = conversation
+        self._crashed: set[str] = set()
+        """MCP servers that have been said to have crashed, until they are started again."""
         self.connected = asyncio.Event()
         """Set when the stream is open, and when it has failed."""
 
@@ -60,6 +62,8 @@ class Follower:
             self._show(event)
             if kind == "done":
                 self._state.turn_ended(event["turn_id"], event["data"])
+        elif kind == "mcp_changed":
+            self._note_server(event["data"])
         elif kind == "approval_required" and event["session_id"]:
             self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
         self._state.changed.set()
@@ -96,9 +100,20 @@ class Follower:
             if not state.reverting and data["revert_id"] not in state.ours:
                 self._view.note(texts.reverted_elsewhere(data["files"]), "yellow")
         elif kind == "session_changed" and data["change"] == "updated":
-            state.agent_id = data["session"]["agent_id"]
+            state.works_with(data["session"])
         elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
             self._view.note(texts.DELETED_ELSEWHERE, "yellow")
+
+    def _note_server(self, data: Json) -> None:
+        """Say that an MCP server crashed whose tools the open conversation has; other changes are not said."""
+        name, state = data["name"], self._state
+        if data["state"] != "crashed":
+            self._crashed.discard(name)
+        elif name not in self._crashed:
+            self._crashed.add(name)
+            agents = data.get("agents")
+            if name not in state.mcp_off and (agents is None or state.agent_id in agents):
+                self._view.note(texts.server_crashed(plain(name)), "yellow")
 
     def _show(self, event: Json) -> None:
         view, queued = self._view, self._state.queued

@@ -22,6 +22,8 @@ class ChatState:
         self.session_id = ""
         """Empty until a conversation is open."""
         self.title = ""
+        self.mcp_off: frozenset[str] = frozenset()
+        """The MCP servers whose tools the open conversation does without."""
         self.sent = sent
         """Ids of turns and messages that this chat sent, and texts without an id yet: see `TerminalView`."""
         self.questions: dict[str, Json] = {}
@@ -54,6 +56,11 @@ class ChatState:
     def sent_turns(self) -> set[str]:
         """Ids of the turns that this chat sent."""
         return {word for word in self.sent if word.startswith("turn_")}
+
+    def works_with(self, session: Json) -> None:
+        """Take over which agent answers in the open conversation, and which MCP servers it does without."""
+        self.agent_id = session["agent_id"]
+        self.mcp_off = frozenset(session["settings"].get("mcp_off") or ())
 
     def next_question(self) -> Json | None:
         """The first question that is not answered yet."""

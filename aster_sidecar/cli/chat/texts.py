@@ -39,6 +39,7 @@ COMMANDS = {
     "/mode": "[MODE or -]  show or choose when this conversation asks: " + ", ".join(MODES),
     "/folder": "[PATH or -]  show or choose the folder in which this conversation works",
     "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
+    "/mcp": "[on or off NAME]  list the MCP servers, or use one or none of its tools in this conversation",
     "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
@@ -573,6 +574,7 @@ LATER = {
     "model": "The current answer keeps its model.",
     "effort": "The current answer keeps its effort.",
     "permission_mode": "In the current answer it applies from the next tool call on.",
+    "mcp_off": "In the current answer it applies from the next request to the model on.",
 }
 MODEL_TAKES = (
     "/model NAME chooses a model for this conversation, and /model - the usual one. aster-sidecar config set model NAME"
@@ -614,6 +616,48 @@ def keeps_agent(agent_id: str) -> str:
 
 def not_utf8(path: str) -> str:
     return f"The name of this folder is not UTF-8: {path}"
+
+
+# -- MCP servers -------------------------------------------------------------------------------------------------------
+
+SERVER_STATES = {
+    "disabled": "turned off",
+    "idle": "not started yet",
+    "starting": "starting",
+    "ready": "ready",
+    "backoff": "failed, is tried again",
+    "crashed": "crashed",
+}
+SERVER_TURNED = {
+    "off": "This conversation does without the tools of {name}.",
+    "on": "This conversation has the tools of {name}.",
+}
+MCP_TAKES = "/mcp off NAME and /mcp on NAME choose for this conversation. aster-sidecar mcp changes the servers."
+MCP_LISTS = "/mcp lists the servers."
+NO_SERVERS = "No MCP servers. aster-sidecar mcp add adds one."
+
+
+def server(data: Json, agent_id: str, *, off: bool) -> str:
+    """An MCP server of a list, and what keeps its tools from this conversation."""
+    state = str(data["state"])
+    words = [SERVER_STATES.get(state, state)]
+    if state == "ready":
+        words.append(times(data["tools"], "tool"))
+    if data["changed_tools"]:
+        words.append(f"{data['changed_tools']} of them changed, the next call asks")
+    if off:
+        words.append("off in this conversation")
+    if data["agents"] is not None and agent_id not in data["agents"]:
+        words.append("not for this agent")
+    return f"  {data['name']}  {', '.join(words)}{': ' + data['error'] if data['error'] else ''}"
+
+
+def no_server(name: str) -> str:
+    return f"There is no MCP server {name}."
+
+
+def server_crashed(name: str) -> str:
+    return f"The MCP server {name} crashed and is not started again: aster-sidecar mcp restart {name}"
 
 
 # -- the command, before and without a conversation --------------------------------------------------------------------
