@@ -466,6 +466,9 @@ COMPLETED = [
     (["aster-sidecar", "doctor", "--framework", "w"], ["wails", "web"]),
     (["aster-sidecar", "completion", "f"], ["fish"]),
     (["aster-sidecar", "trust", "a d"], ["a directory"]),
+    (["aster-sidecar", "mcp", "re"], ["restart", "remove"]),
+    (["aster-sidecar", "mcp", "add", "notes", "--risk", "m"], ["medium"]),
+    (["aster-sidecar", "mcp", "try", "--cwd", "a"], ["a directory"]),
     (["aster-sidecar", "paths", "--data-dir", "a"], ["a directory"]),
 ]
 
