@@ -74,6 +74,7 @@ const SNAPSHOT: Snapshot = {
       model: "demo",
       state: "idle",
       tools: [],
+      missing: [],
       sessions: 1,
       source: "builtin",
       path: null,
