@@ -103,6 +103,7 @@ def test_a_server_is_added_shown_changed_and_removed(daemon: Daemon, home: Path)
     mcp(daemon, "change", "living", "--enable-tool", "die", "--agent", "-", "--risk", "-", "--unset-env", "A")
     found = daemon.call("GET", "/api/mcp/living")["config"]
     assert (found["disabled_tools"], found["agents"], found["risk"], found["env"]) == (["hang"], None, "high", {})
+    until_state(daemon, "ready")  # it was started again for its variable
     unknown = mcp(daemon, "change", "living", "--disable-tool", "fly", code=1)
     assert unknown.err == ("aster-sidecar: living has no tool 'fly'\n  it has echo, where, reload, die, hang\n")
     mcp(daemon, "add", "living", "--replace", "--no-try", *program(home))
