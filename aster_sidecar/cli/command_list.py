@@ -9,6 +9,7 @@ COMMANDS = {
     "audit": "list the decisions about tool calls: what was allowed or denied, and by whom",
     "permissions": "list, check, add or remove the rules that allow or deny tool calls",
     "mcp": "list, add, try, change, import or remove MCP servers",
+    "browser": "show the browser of agents, turn it on or off, or say which private addresses it may open",
     "config": "show or change settings and where each comes from",
     "agents": "list the agents",
     "paths": "show where files are stored",

@@ -27,6 +27,7 @@ RUN = {
     "permissions": "aster_sidecar.cli.commands.permissions:run_permissions",
     "mcp": "aster_sidecar.cli.commands.mcp:run_mcp",
     "config": "aster_sidecar.cli.commands.config:run_config",
+    "browser": "aster_sidecar.cli.commands.agent_browser:run_browser",
     "agents": "aster_sidecar.cli.commands.agents:run_agents",
     "paths": "aster_sidecar.cli.commands.config:run_paths",
     "store": "aster_sidecar.cli.commands.store:run_store",

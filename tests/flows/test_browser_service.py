@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import provider_environment
+from tests.flows.test_cli import ask
 from tests.flows.test_life import wait_gone
 from tests.flows.test_mcp_managed import ends, saved, until, until_state
 from tests.support.daemon import Daemon, Json
@@ -181,3 +182,22 @@ def test_what_is_wrong_is_said(daemon: Daemon) -> None:
     found = until_state(daemon, "backoff", "browser")
     assert "ASTER_BROWSER is set to /no/such/browser" in found["error"]
     assert "ASTER_BROWSER" in daemon.call("GET", "/api/browser")["problem"]
+
+
+def test_the_terminal_turns_it_on_and_off(daemon: Daemon) -> None:
+    told = ask(daemon, "browser")
+    assert told.code == 0, told.err
+    assert "browser    off" in told.out
+    assert str(CHROMIUM) in told.out
+    told = ask(daemon, "browser", "enable", "--allow", "localhost:3000", "--no-windows", "--isolated")
+    assert told.code == 0, told.err
+    assert "public addresses, localhost:3000" in told.out
+    assert "forgotten when it ends" in told.out
+    until_state(daemon, "ready", "browser")
+    assert json.loads(ask(daemon, "browser", "--json").out)["server"]["state"] == "ready"
+    told = ask(daemon, "browser", "enable", "--disallow", "localhost:3000")
+    assert "localhost" not in told.out
+    wrong = ask(daemon, "browser", "enable", "--allow", "no host")
+    assert wrong.code == 1
+    assert "is not a host that can be allowed" in wrong.err
+    assert "browser    off" in ask(daemon, "browser", "disable").out

@@ -170,6 +170,7 @@ COMMANDS = (
     "mcp",
     "mcp add notes -- no-such-program",
     "mcp import --json",
+    "browser",
     "agents",
     "chat --session none hello",
     "trust",

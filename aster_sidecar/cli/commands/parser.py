@@ -139,6 +139,22 @@ def parser() -> argparse.ArgumentParser:
     )
     mcp_verbs(mcp.add_subparsers(dest="verb", metavar="VERB", parser_class=ServerParser))
 
+    browser = command(
+        "browser",
+        "It needs Chromium, Chrome, Edge or Brave, and Node 20 or newer. Needs a running daemon.",
+        "aster-sidecar browser enable --allow localhost:3000",
+    )
+    verbs = browser.add_subparsers(dest="verb", metavar="VERB")
+    verb(verbs, "status", "show its settings and its state (the default)")
+    enable = verb(verbs, "enable", "turn it on, or change it; a running one is started again")
+    allow_help = "a host of this machine or its networks that it may open, such as localhost:3000; repeatable"
+    enable.add_argument("--allow", action="append", default=[], metavar="HOST", help=allow_help)
+    enable.add_argument("--disallow", action="append", default=[], metavar="HOST", help="undo --allow; repeatable")
+    yes_or_no = argparse.BooleanOptionalAction
+    enable.add_argument("--windows", action=yes_or_no, help="show its windows (default: if there is a display)")
+    enable.add_argument("--isolated", action=yes_or_no, help="forget cookies and logins when it ends")
+    verb(verbs, "disable", "turn it off, and end it")
+
     config = command(
         "config",
         "A change is saved in config.toml; a running daemon applies it at once. Flags, variables and a trusted "
