@@ -361,4 +361,4 @@ def config_of(spec: ServerSpec) -> wire.McpConfig:
 
 def gone(name: str) -> wire.McpServerInfo:
     """What clients see of a server that was deleted."""
-    return wire.McpServerInfo(name=name, enabled=False, state="disabled", transport="stdio", where="")
+    return wire.McpServerInfo(name=name, enabled=False, state="disabled", transport="stdio", where="", managed=False)

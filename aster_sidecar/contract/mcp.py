@@ -157,6 +157,7 @@ class McpServerInfo(Model):
     resources: int = 0
     prompts: int = 0
     agents: list[str] | None = Field(default=None, description="the agents that get its tools; None: all")
+    managed: bool = Field(description="it is a service with settings of its own: the agent's browser")
 
 
 class McpServerDetails(McpServerInfo):

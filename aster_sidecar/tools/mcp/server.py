@@ -210,6 +210,7 @@ class Server:
             resources=len(session.resources) if session is not None else 0,
             prompts=len(session.prompts) if session is not None else 0,
             agents=list(self.spec.agents) if self.spec.agents is not None else None,
+            managed=self.knowledge is not None,
         )
 
     def tool_list(self) -> list[wire.McpTool]:

@@ -2692,6 +2692,11 @@ export interface components {
        */
       agents?: string[] | null;
       /**
+       * Managed
+       * @description it is a service with settings of its own: the agent's browser
+       */
+      managed: boolean;
+      /**
        * Removed
        * @default false
        */
@@ -5275,6 +5280,11 @@ export interface components {
        * @default null
        */
       agents?: string[] | null;
+      /**
+       * Managed
+       * @description it is a service with settings of its own: the agent's browser
+       */
+      managed: boolean;
     };
     /**
      * Metrics
@@ -5873,6 +5883,11 @@ export interface components {
        * @default null
        */
       agents?: string[] | null;
+      /**
+       * Managed
+       * @description it is a service with settings of its own: the agent's browser
+       */
+      managed: boolean;
       config: components["schemas"]["McpConfig"];
       /** Tool List */
       tool_list: components["schemas"]["McpTool"][];

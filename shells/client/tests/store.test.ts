@@ -750,6 +750,7 @@ test("MCP servers follow the events: a new one is the last, a changed one keeps 
   const server = (name: string, fields: Partial<McpServerInfo> = {}): McpServerInfo => ({
     name,
     enabled: true,
+    managed: false,
     state: "idle",
     transport: "stdio",
     where: "program",

@@ -1103,6 +1103,19 @@ export const texts = {
       problems: (problems: number) =>
         plural(problems, `${count(problems)} tool can’t be offered`, `${count(problems)} tools can’t be offered`),
 
+      browser: {
+        title: "Browser",
+        lead: "Agents can open pages, click and type in a browser of their own. Opening a site asks first.",
+        use: "Give agents a browser",
+        allowed: "It opens public addresses. On this computer and its networks it opens only these:",
+        host: "A host, with a port if you like",
+        allow: "Allow",
+        disallow: (host: string) => `Remove ${host}`,
+        refused: (addresses: number) =>
+          plural(addresses, "1 address was refused", `${count(addresses)} addresses were refused`),
+        unsandboxed: (why: ReactNode) => <>The browser’s own sandbox is off: {why}.</>,
+      },
+
       /** One server. */
       back: "All MCP servers",
       gone: "There is no server of this name. It may have been removed.",

@@ -360,3 +360,31 @@ test("a conversation does without a server, and a changed definition is shown in
   await tools.getByText("definition changed").waitFor();
   await tools.getByText(/^The server changed the definition of this tool\. The next call asks/).waitFor();
 });
+
+test("agents get a browser with one click, and it opens private addresses only when they are allowed", async () => {
+  const driver = join(repository, "shells", "node_modules", "@playwright", "mcp", "cli.js");
+  const { open, daemon } = await desk({ environment: { ASTER_BROWSER_MCP: driver } });
+  const page = await open("#/settings/mcp");
+  const browser = page.getByRole("region", { name: "Browser" });
+  const use = browser.getByRole("switch", { name: "Give agents a browser" });
+  expect(await use.isChecked()).toBe(false);
+  await use.check();
+  await browser.getByText("ready").waitFor({ timeout: 60_000 });
+  const host = browser.getByLabel("A host, with a port if you like");
+  await host.fill("no host");
+  await browser.getByRole("button", { name: "Allow" }).click();
+  await browser.getByRole("alert").getByText("is not a host that can be allowed").waitFor();
+  expect(await host.inputValue()).toBe("no host");
+  await host.fill("localhost:3000");
+  await browser.getByRole("button", { name: "Allow" }).click();
+  await browser.getByRole("button", { name: "Remove localhost:3000" }).waitFor();
+  await accessible(page, "the browser of agents");
+  const allowed = async (): Promise<string[]> =>
+    (await daemon.client().call<{ allow: string[] }>("GET", "/api/browser")).allow;
+  expect(await allowed()).toEqual(["localhost:3000"]);
+  await browser.getByRole("button", { name: "Remove localhost:3000" }).click();
+  await expect.poll(allowed).toEqual([]);
+  await use.uncheck();
+  await browser.getByText("ready").waitFor({ state: "detached" });
+  expect(await daemon.client().call("GET", "/api/mcp")).toEqual([]);
+});

@@ -7,6 +7,7 @@ import { texts } from "../../messages.js";
 import { visible, visibleText } from "../../Plain.js";
 import { mcpHref } from "../../route.js";
 import { Problem } from "../Problem.js";
+import { Browser } from "./Browser.js";
 import { Form } from "./Form.js";
 import { Import } from "./Import.js";
 import { Server } from "./Server.js";
@@ -34,11 +35,12 @@ export default function McpSection({ item }: { item: string | null }) {
 }
 
 function List() {
-  const servers = usePicture((state) => state.mcp);
+  const all = usePicture((state) => state.mcp);
+  const servers = all.filter(({ managed }) => !managed);
   const [open, setOpen] = useState<"add" | "import" | null>(null);
   const section = useRef<HTMLElement>(null);
   const id = useId();
-  const names = servers.map(({ name }) => name);
+  const names = all.map(({ name }) => name);
 
   function focusOn(name: string | null): void {
     const links = [...(section.current?.querySelectorAll<HTMLElement>("[data-server]") ?? [])];
@@ -70,31 +72,34 @@ function List() {
   }
 
   return (
-    <section ref={section} aria-labelledby={id}>
-      <h2 id={id}>{texts.settings.sections.mcp}</h2>
-      <p className="quiet">{texts.settings.mcp.lead}</p>
-      {servers.length === 0 && <p className="quiet">{texts.settings.mcp.none}</p>}
-      <ul className="rows">
-        {servers.map((server) => (
-          <Row key={server.name} server={server} />
-        ))}
-      </ul>
-      <div className="form-buttons">
-        {(["add", "import"] as const).map((which) => (
-          <button
-            key={which}
-            type="button"
-            data-opens={which}
-            aria-expanded={open === which}
-            onClick={() => setOpen(open === which ? null : which)}
-          >
-            {texts.settings.mcp.open[which]}
-          </button>
-        ))}
-      </div>
-      {open === "add" && <Form taken={names} onDone={(name) => void done(name === null ? [] : [name])} />}
-      {open === "import" && <Import onDone={(added) => void done(added)} />}
-    </section>
+    <>
+      <section ref={section} aria-labelledby={id}>
+        <h2 id={id}>{texts.settings.sections.mcp}</h2>
+        <p className="quiet">{texts.settings.mcp.lead}</p>
+        {servers.length === 0 && <p className="quiet">{texts.settings.mcp.none}</p>}
+        <ul className="rows">
+          {servers.map((server) => (
+            <Row key={server.name} server={server} />
+          ))}
+        </ul>
+        <div className="form-buttons">
+          {(["add", "import"] as const).map((which) => (
+            <button
+              key={which}
+              type="button"
+              data-opens={which}
+              aria-expanded={open === which}
+              onClick={() => setOpen(open === which ? null : which)}
+            >
+              {texts.settings.mcp.open[which]}
+            </button>
+          ))}
+        </div>
+        {open === "add" && <Form taken={names} onDone={(name) => void done(name === null ? [] : [name])} />}
+        {open === "import" && <Import onDone={(added) => void done(added)} />}
+      </section>
+      <Browser />
+    </>
   );
 }
 

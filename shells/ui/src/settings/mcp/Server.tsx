@@ -17,7 +17,7 @@ import { Tools } from "./Tools.js";
 import { pathOf, useServerActions, useServerDetails } from "./useServer.js";
 
 export function Server({ name, onLeave }: { name: string; onLeave: (removed: boolean) => void }) {
-  const server = usePicture((state) => state.mcp.find((one) => one.name === name));
+  const server = usePicture((state) => state.mcp.find((one) => one.name === name && !one.managed));
   const title = useRef<HTMLHeadingElement>(null);
   const id = useId();
   useEffect(() => title.current?.focus(), []);
