@@ -101,7 +101,7 @@ class Daemon:
         self._sessions.open_trash()
         await self._journal.trim(KEEP_EVENTS)
         left = set(self._journal.rows(select_started()))
-        self._mark.open(self._journal, True)
+        self._mark.open(self._journal, bool(self.services.list() or self._servers.programs))
         mark = self._mark.text
         self._sandbox.clear()  # of a daemon that was killed
         if left or mark:

@@ -257,6 +257,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     async def resolve(spec: ServerSpec) -> ServerSpec:
         if servers.get(spec.name).knowledge is browser:
             return await browser.prepared(spec)
+        await parts.secrets.load()  # here, because a keychain may ask the person: only servers wait for that
         return references.resolved(spec, base.settings.environment, parts.secrets.value)
 
     home = Home(accepted=accepted, resolve=resolve, folder=lambda: config.work_dir, log_of=log_of)
@@ -344,10 +345,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
             value("on_unattended"),
         )
 
-    async def load_secrets() -> None:
-        await asyncio.gather(parts.keys.load(), parts.secrets.load())
-
-    engine = EngineLoader(make_engine, load_secrets, tools.servers.begin)
+    engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
     files = MessageFiles(attachments, tools.surroundings)
     turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
     rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget, ledger.reverts)

@@ -14,10 +14,18 @@ class ProgramMark:
 
     def __init__(self) -> None:
         self.text = ""
+        self._journal: Journal | None = None
 
     def open(self, journal: Journal, wanted: bool) -> None:
         """Read the mark from the store; make one if there is none and it is `wanted`. Raises: StoreError."""
+        self._journal = journal
         self.text = journal.recall(FACT) or ""
-        if not self.text and wanted:
+        if wanted:
+            self.needed()
+
+    def needed(self) -> str:
+        """The text for a program that is started; made if there is none yet."""
+        if not self.text and self._journal is not None:
             self.text = f"{clock.new_id('own')}-"
-            journal.put(writes=[remember(FACT, self.text)])
+            self._journal.put(writes=[remember(FACT, self.text)])
+        return self.text

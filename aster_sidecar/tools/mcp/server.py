@@ -1,7 +1,7 @@
 """One MCP server: its state, when it is started, what it offers, and why some of that is missing.
 
 A server is started when it is first needed. It is started again when its program ends; after repeated failures only
-once a delay is over, and after `CRASHES_MOST` crashes only when a person asks for it.
+once a delay is over, and after `CRASHES_MOST` crashes only when a person asks for it, or much later.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ RETRY_S, RETRY_MOST_S = 1.0, 60.0
 HEALTHY_S = 60.0
 """After being ready this long, earlier failures no longer count."""
 CRASHES_MOST, CRASH_WINDOW_S = 5, 120.0
-"""A program that failed so often within this time is not started again."""
+"""A program that failed so often within this time is left alone."""
+REST_S = 600.0
+"""After this time it is started again when it is needed: what it lacked may be there by now."""
 SCHEMA_BYTES = 128 * 1024
 NAMED_MOST = 8
 """Tools that are named, with the reason, when a server's tools can't be offered."""
@@ -167,7 +169,7 @@ class Server:
                 f"turn it on in the settings, or: aster-sidecar mcp enable {name}",
             )
         if self._crashed:
-            words = f"the MCP server {name} failed {len(self._crashes)} times and is not started again: {trouble}"
+            words = f"the MCP server {name} failed {len(self._crashes)} times and is left alone for now: {trouble}"
             hint = f"fix it, then restart it in the settings, or: aster-sidecar mcp restart {name}"
             return Missing(name, False, words, hint)
         if self._known:
@@ -259,6 +261,9 @@ class Server:
 
     def begin(self) -> None:
         """Start it in the background, unless it is ready, disabled or crashed, or the delay after a failure runs."""
+        if self._crashed and time.monotonic() - self._crashes[-1] >= REST_S:
+            self._crashed = False
+            self._crashes.clear()
         idle = not (self.starting or self.connection.closed or self._crashed)
         if idle and self.spec.enabled and self.connection.session_now is None and time.monotonic() >= self._due_s:
             self._begin()

@@ -46,7 +46,7 @@ class Servers:
         """`reserved` are names that other tools have, besides the built-in ones. `home`: see there."""
         self.mark = mark or ProgramMark()
         self._home = home or Home()
-        self._home.names, self._home.mark = self._tool_names, lambda: self.mark.text
+        self._home.names, self._home.mark = self._tool_names, self.mark.needed
         self.changed = self._home.changed
         """Publishes that tools have come or gone."""
         self.told = self._home.told

@@ -1110,6 +1110,7 @@ export const texts = {
         allowed: "It opens public addresses. On this computer and its networks it opens only these:",
         host: "A host, with a port if you like",
         allow: "Allow",
+        remove: "Remove",
         disallow: (host: string) => `Remove ${host}`,
         refused: (addresses: number) =>
           plural(addresses, "1 address was refused", `${count(addresses)} addresses were refused`),

@@ -248,3 +248,23 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "pip install 'aster-sidecar[mcp]'" in told.stdout
+
+
+def test_a_server_that_crashed_is_left_alone_and_tried_again_much_later(
+    loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ServerSpec(name="docs", command=sys.executable, args=("-c", "exit('no network')"))
+    monkeypatch.setattr(mcp, "RETRY_MOST_S", 0.0)
+
+    async def body() -> None:
+        async with serving(spec) as servers:
+            for _ in range(mcp.CRASHES_MOST):
+                assert await answered(servers) == {}
+            assert nth(servers).state == "crashed"
+            await answered(servers)
+            assert nth(servers).info().failures == mcp.CRASHES_MOST
+            monkeypatch.setattr(mcp, "REST_S", 0.0)
+            servers.begin()
+            assert nth(servers).state == "starting"
+
+    loop.run(body())

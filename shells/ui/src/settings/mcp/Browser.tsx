@@ -87,7 +87,7 @@ export function Browser() {
                     aria-label={texts.settings.mcp.browser.disallow(visibleText(one))}
                     onClick={() => void change({ allow: allow.filter((other) => other !== one) })}
                   >
-                    {texts.settings.mcp.remove}
+                    {texts.settings.mcp.browser.remove}
                   </button>
                 </div>
               </li>
