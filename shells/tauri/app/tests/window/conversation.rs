@@ -53,7 +53,9 @@ async fn commands_find_what_only_the_login_shells_start_up_files_put_on_path() -
     fs::set_permissions(desk.path("tools/mytool"), fs::Permissions::from_mode(0o755))?;
     fs::write(desk.path(".bash_profile"), "PATH=\"$HOME/tools:$PATH\"\n")?;
     let app = desk.launch().await?;
-    app.ask("POST", "/api/config", Some(json!({ "permission_mode": "auto_approve" }))).await?;
+    // The home of the test is in the directory for temporary files, of which the sandbox has its own.
+    let settings = json!({ "permission_mode": "auto_approve", "sandbox": "off" });
+    app.ask("POST", "/api/config", Some(settings)).await?;
     app.talk().await?;
     app.say("call run_command {\"command\": \"mytool\"}").await?;
     app.shows("found by the login shell").await
