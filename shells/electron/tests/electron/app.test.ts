@@ -410,7 +410,9 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     writeFileSync(join(home, ".bash_profile"), 'PATH="$HOME/bin:$PATH"\n');
     // The environment that a desktop gives to an app that it starts.
     const environment = { HOME: home, SHELL: "/bin/bash", PATH: "/usr/bin:/bin:/usr/sbin:/sbin", TERM: "" };
-    const app = await App.launch({ environment: { ...environment, ASTER_PERMISSION_MODE: "auto_approve" } });
+    // This home is in the directory for temporary files, of which the sandbox has its own.
+    const settings = { ASTER_PERMISSION_MODE: "auto_approve", ASTER_SANDBOX: "off" };
+    const app = await App.launch({ environment: { ...environment, ...settings } });
     const page = await app.ready();
     await page.say('call run_command {"command": "mytool"}');
     await page.shows("found by the login shell");
