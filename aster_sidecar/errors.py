@@ -26,6 +26,7 @@ AsterError
 │   ├── AttachmentNotFound 404 attachment_not_found
 │   ├── RuleNotFound      404  rule_not_found
 │   ├── ServiceNotFound   404  service_not_found
+│   ├── McpNotFound       404  mcp_not_found
 │   ├── BearerNotFound    404  bearer_not_found
 │   ├── ClientNotFound    404  client_not_found
 │   └── ToolNotFound      404  tool_not_found

@@ -123,12 +123,12 @@ def recorded(daemon: Daemon) -> Json:
 
     shown = f"session_id NOT IN ({TRASHED})"
     known = journal.all(f"SELECT session_id, agent_id, is_default FROM sessions WHERE {shown}")
-    chosen = journal.all("SELECT session_id, work_dir, model, effort, permission_mode FROM sessions")
+    chosen = journal.all("SELECT session_id, work_dir, model, effort, permission_mode, mcp_off FROM sessions")
     kept = journal.recall("onboarding")
     return {
         "sessions": {row[0]: row[1] for row in known},
         "defaults": {row[1]: row[0] for row in known if row[2]},
-        "choices": {row[0]: row[1:] for row in chosen if set(row[1:]) != {None}},
+        "choices": {row[0]: (*row[1:5], tuple(json.loads(row[5] or "[]"))) for row in chosen if set(row[1:]) != {None}},
         "trash": column("SELECT session_id FROM trash"),
         "rules": column(f"SELECT rule_id FROM rules WHERE session_id IS NULL OR {shown}"),
         "approvals": column(f"SELECT call_id FROM approvals WHERE state='pending' AND {shown}"),
@@ -285,7 +285,8 @@ OPERATIONS: dict[str, Operation] = {
         wire.SessionCreate(work_dir="/", model="demo", effort="low", permission_mode="always_ask")
     ),
     "settings": lambda scene: scene.calls.conversations.patch_session(
-        scene.quiet, wire.SessionPatch(work_dir="/", model="demo:instant", permission_mode="auto_approve")
+        scene.quiet,
+        wire.SessionPatch(work_dir="/", model="demo:instant", permission_mode="auto_approve", mcp_off=["notes"]),
     ),
     "a stricter mode": lambda scene: scene.calls.conversations.patch_session(
         scene.waits, wire.SessionPatch(permission_mode="always_ask")
