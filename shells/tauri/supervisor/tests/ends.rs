@@ -98,6 +98,7 @@ fn options(home: &Path) -> Result<Options, Box<dyn Error>> {
     let variables = [
         ("ASTER_MODEL", "demo:instant".into()),
         ("ASTER_PERMISSION_MODE", "auto_approve".into()),
+        ("ASTER_SANDBOX", "off".into()), // in it, the tool has another pid
         ("ASTER_WORK_DIR", home.display().to_string()),
         ("PYTHONPATH", places::repository().display().to_string()),
     ];
