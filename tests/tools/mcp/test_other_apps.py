@@ -194,14 +194,14 @@ def test_claude_code_has_servers_of_the_folder_and_of_all_folders(tmp_path: Path
     own = {
         "numStartups": 34,
         "projects": {
-            "/work/other": {"mcpServers": {"other": {"command": "x"}}},
-            "/work/here": {
+            "/srv/other": {"mcpServers": {"other": {"command": "x"}}},
+            "/srv/here": {
                 "allowedTools": [],
                 "mcpServers": {
                     "db": {"type": "stdio", "command": "db-mcp", "env": {"URL": "${DB_URL:-postgres://h/x}"}}
                 },
             },
-            "/work/broken": None,
+            "/srv/broken": None,
         },
         "mcpServers": {
             "db": {"type": "http", "url": "https://api.example.com/mcp", "headers": {"Authorization": "Bearer ${KEY}"}},
@@ -210,7 +210,7 @@ def test_claude_code_has_servers_of_the_folder_and_of_all_folders(tmp_path: Path
             "shell": {"type": "stdio", "command": "x", "args": ["$HOME", "${FOO}/bin", "${env:A}"], "env": {"P": "$P"}},
         },
     }
-    found = read(tmp_path, ".claude.json", own, work_dir=Path("/work/here"))
+    found = read(tmp_path, ".claude.json", own, work_dir=Path("/srv/here"))
     assert found.format == "claude-code"
     db, other, asana, socket, shell = found.servers
     assert (db.name, db.spec["env"]) == ("db", {"URL": "${env:DB_URL}"})
