@@ -33,6 +33,7 @@ class AgentBrowserCalls:
         self._changing = asyncio.Lock()
         service.settings = browser_settings(read_file(config_path).get(TABLE, {}))
         flags.changed.subscribe(self._apply)
+        servers.told.subscribe(lambda name: self._apply() if name == NAME else None)
         self._apply()
 
     @property
@@ -92,7 +93,7 @@ class AgentBrowserCalls:
         return self.info()
 
     def _apply(self) -> None:
-        """Follow the flag."""
+        """Follow the flag, also when a server of the person has given up the name."""
         if self._taken:
             return
         here = NAME in self._servers.names()

@@ -97,14 +97,8 @@ class McpCalls:
         Raises: InvalidShape, ConfigInvalid, StoreError; then nothing has changed.
         """
         self._refuse_known(name)
-        given = spec.model_dump(exclude_none=True)
         async with self._changing:
-            now = await asyncio.to_thread(self._table, name)
-            cleared: dict[str, Any] = dict.fromkeys(now, None)
-            for key in ("env", "headers"):
-                if isinstance(now.get(key), Mapping) and key in given:
-                    cleared[key] = {**dict.fromkeys(now[key], None), **given[key]}
-            return await self._change(name, {}, {**cleared, **given, **{k: v for k, v in cleared.items() if v}})
+            return await self._replace(name, spec.model_dump(exclude_none=True))
 
     async def patch(self, name: str, patch: wire.McpPatch) -> wire.McpServerDetails:
         """Change settings of a server.
@@ -149,6 +143,15 @@ class McpCalls:
         tables: Any = read_file(self._path).get("mcp", {})
         table: Any = cast("Mapping[str, Any]", tables).get(name, {}) if isinstance(tables, dict) else {}
         return dict(cast("Mapping[str, Any]", table)) if isinstance(table, dict) else {}
+
+    async def _replace(self, name: str, given: Mapping[str, Any]) -> wire.McpServerDetails:
+        """Use these settings in place of all that a server has."""
+        now = await asyncio.to_thread(self._table, name)
+        changes: dict[str, Any] = {**dict.fromkeys(now, None), **given}
+        for key in ("env", "headers"):
+            if isinstance(now.get(key), Mapping) and key in given:
+                changes[key] = {**dict.fromkeys(now[key], None), **given[key]}
+        return await self._change(name, {}, changes)
 
     async def _change(self, name: str, now: Mapping[str, Any], changes: Mapping[str, Any]) -> wire.McpServerDetails:
         """Validate and save changes of a server's table, and use them. `now`: the settings that stay."""
@@ -206,6 +209,7 @@ class McpCalls:
         for name in request.names:
             if name not in candidates:
                 raise McpNotFound(f"there is no server {name!r} in {request.path}")
+            self._refuse_known(name)
             if not candidates[name].importable:
                 raise InvalidShape(f"{name} can't be added: {'; '.join(candidates[name].problems)}")
         async with self._changing:
@@ -221,7 +225,7 @@ class McpCalls:
                     secrets[reference] = values[name].secret
         for secret, value in secrets.items():
             await self._secrets.put(secret, value)
-        await self._change(candidate.name, {}, spec)
+        await self._replace(candidate.name, spec)
 
     def _read(self, path: str, file: other_apps.KnownFile | None = None) -> other_apps.Found:
         """Raises: ConfigInvalid."""

@@ -173,8 +173,11 @@ def test_what_is_wrong_is_said(daemon: Daemon) -> None:
     assert "browser" not in saved(daemon)
     daemon.call("PUT", "/api/mcp/browser", {"command": "something"})
     assert "rename [mcp.browser]" in daemon.refused("POST", "/api/browser", {"enabled": True}).body["hint"]
+    daemon.call("POST", "/api/flags", {"browser": True})
+    assert daemon.call("GET", "/api/snapshot")["browser"]["server"] is None
     daemon.call("DELETE", "/api/mcp/browser")
-    daemon.call("POST", "/api/browser", {"enabled": True, "headless": True})
+    assert daemon.call("GET", "/api/snapshot")["browser"]["server"]["managed"], "the name is free now"
+    daemon.call("POST", "/api/browser", {"headless": True})
     assert "POST /api/browser" in daemon.refused("PATCH", "/api/mcp/browser", {"risk": "low"}).body["hint"]
     daemon.kill()
     daemon.environment["ASTER_BROWSER"] = "/no/such/browser"

@@ -479,6 +479,12 @@ def test_servers_of_other_apps_are_found_and_added(daemon: Daemon, home: Path, t
     until_state(daemon, "ready", notes["name"])
     assert "sk-canary" not in (daemon.data_dir / "config.toml").read_text()
     assert psutil.Process(running(home)[0]).environ()["API_TOKEN"] == "sk-canary-4242424242424242"
+    daemon.call("PUT", f"/api/mcp/{notes['name']}", {"url": "http://ada:canary@127.0.0.1:9/mcp?key=canary"})
+    assert daemon.call("GET", f"/api/mcp/{notes['name']}")["where"] == "http://127.0.0.1:9/mcp"
+    daemon.call("POST", "/api/mcp/import", {"path": source["path"], "names": [notes["name"]]})
+    assert "url" not in saved(daemon)[notes["name"]], "an imported server replaces the earlier one"
+    daemon.restart()
+    until_state(daemon, "ready", notes["name"])
     refused = daemon.refused("POST", "/api/mcp/import", {"path": source["path"], "names": [bad["name"]]})
     assert "can't be added" in refused.body["error"]
     assert daemon.refused("POST", "/api/mcp/sources", {"path": str(tmp_path / "none.json")}).code == "config_invalid"

@@ -23,8 +23,8 @@ from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from aster_sidecar.daemon.client import Client, path_part
 
 SERVERS = "/api/mcp"
-TRY_S = 150.0
-"""Read timeout of a try: it takes at most 60 s, and waits for another one that may take as long."""
+TRY_S = 90.0
+"""Read timeout of a try: it takes at most 50 s, after the end of an earlier one."""
 FOLLOW_S = 0.5
 LINES_MOST = 400
 """How many lines of a log the daemon keeps."""

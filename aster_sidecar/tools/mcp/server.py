@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
@@ -58,6 +59,16 @@ class Missing:
     late: bool
     message: str
     hint: str
+
+
+def _place(spec: ServerSpec) -> str:
+    """The program, or the address without what may be a secret in it: a password and the query."""
+    if spec.url is None:
+        return spec.command or ""
+    if "${" in spec.url:
+        return spec.url.partition("?")[0]
+    parts = urlsplit(spec.url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def as_it_is(spec: ServerSpec) -> ServerSpec:
@@ -197,7 +208,7 @@ class Server:
             enabled=self.spec.enabled,
             state=self.state,
             transport="http" if self.spec.url is not None else "stdio",
-            where=visible(self.spec.url or self.spec.command or "", newlines=False)[:300],
+            where=visible(_place(self.spec), newlines=False)[:300],
             pid=self.connection.program.pid if self.connection.program is not None else None,
             ready_since=self._ready_since if session is not None else None,
             error=unavailable or None,
