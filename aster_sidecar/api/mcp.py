@@ -165,6 +165,8 @@ class McpCalls:
         self._servers.put(spec)
         if secrets:
             self._servers.get(name).restart()
+        else:
+            self._servers.get(name).begin()  # also if no client has needed a server yet
         return self.get(name)
 
     # -- trying and adding ---------------------------------------------------------------------------------------------

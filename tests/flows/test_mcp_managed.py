@@ -384,6 +384,9 @@ def test_an_agent_says_what_it_does_without(daemon: Daemon, home: Path) -> None:
     assert (missing("default"), missing("other")) == ([], ["living_lost: there is no tool living_lost any more"])
     daemon.call("PATCH", "/api/mcp/living", {"args": ["-c", "exit('no database')"]})
     until_state(daemon, "backoff")
+    for _ in range(20):  # each of these may start it again
+        assert "no database" in str(daemon.call("GET", "/api/mcp")[0]["error"])
+        time.sleep(0.1)
     [words] = missing("default")
     assert "living is not available" in words
     assert "no database" in words

@@ -201,7 +201,7 @@ class Server:
     def info(self) -> wire.McpServerInfo:
         """The state of the server, for clients."""
         session = self.connection.session_now
-        unavailable = self._trouble if self.state in ("crashed", "backoff") else ""
+        unavailable = self._trouble if self.state in ("crashed", "backoff", "starting") else ""
         missing = self.missing if unavailable else None
         return wire.McpServerInfo(
             name=self.spec.name,
@@ -281,6 +281,7 @@ class Server:
 
     def restart(self) -> None:
         """End it and start it now. Earlier failures no longer count."""
+        self._trouble = ""
         self._failures, self._crashed, self._due_s, self._next_try = 0, False, 0.0, None
         self._crashes.clear()
         self.patient = True
