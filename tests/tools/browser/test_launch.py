@@ -172,8 +172,11 @@ def test_the_lock_of_a_browser_that_was_killed_is_removed(tmp_path: Path) -> Non
 
 def test_the_lock_of_a_browser_that_runs_stays(tmp_path: Path) -> None:
     lock = tmp_path / "SingletonLock"
-    running = subprocess.Popen([program(tmp_path / "chromium", "read line"), ""], stdin=subprocess.PIPE)
+    script = program(tmp_path / "chromium", "echo; read line")
+    running = subprocess.Popen([script, ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert running.stdout is not None
+        running.stdout.readline()  # the system gives a process its name a moment after Popen returned
         lock.symlink_to(f"my-host-{running.pid}")
         release(tmp_path)
         assert lock.is_symlink()
