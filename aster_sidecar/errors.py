@@ -42,6 +42,7 @@ AsterError
 ├── HandoffRefused        410  handoff_refused
 ├── PolicyDenied          403  policy_denied
 ├── DiagnosticsFailed     500  diagnostics_failed
+├── McpFailed             502  mcp_failed
 ├── Stopping              503  stopping
 ├── StoreError            503  store_unavailable
 │   ├── StoreTooNew       503  store_too_new
@@ -283,6 +284,13 @@ class PolicyDenied(AsterError):
 class DiagnosticsFailed(AsterError):
     code, status = "diagnostics_failed", 500
     hint = "check that the log directory has free space and that the daemon may write there"
+
+
+class McpFailed(AsterError):
+    """An MCP server is not available, or could not answer. The message says which and why."""
+
+    code, status = "mcp_failed", 502
+    hint = "GET /api/mcp has the state of the server, and GET /api/mcp/{name}/logs its output"
 
 
 class Stopping(AsterError):

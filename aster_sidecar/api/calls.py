@@ -19,6 +19,7 @@ from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
 from aster_sidecar.api.mcp import McpCalls
+from aster_sidecar.api.mcp_contents import McpContentCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
@@ -50,6 +51,7 @@ class Calls:
     models: ModelCalls
     services: ServiceCalls
     mcp: McpCalls
+    mcp_contents: McpContentCalls
     agent_browser: AgentBrowserCalls
     settings: SettingsCalls
     folders: FolderCalls

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from aster_sidecar.contract.base import McpName, McpState, Model, Request, Risk, Time
+from aster_sidecar.contract.attachments import AttachmentInfo
+from aster_sidecar.contract.base import VALID, McpName, McpState, Model, Name, Request, Risk, Time
 
 Line = Annotated[str, StringConstraints(max_length=32 * 1024)]
 
@@ -179,6 +180,33 @@ class McpTryAnswer(Model):
     implementation: str | None = None
     tools: list[McpTool] = Field(default=[])
     problems: list[str] = Field(default=[])
+
+
+class McpRead(Request):
+    """Read a resource of a server, for a message. `session_id`: the server works in this session's folder."""
+
+    uri: Annotated[str, StringConstraints(min_length=1, max_length=4096), VALID]
+    session_id: Name | None = None
+
+
+class McpContent(Model):
+    """What a server gave for a message. The files are attachments that the message can name.
+
+    In `text`, a mark such as `[name: address]` refers to each file. A resource has no text.
+    """
+
+    text: str
+    attachments: list[AttachmentInfo]
+
+
+class McpFill(Request):
+    """Get a prompt of a server with its arguments filled in. `session_id`: as in `McpRead`."""
+
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=4096), VALID]
+    arguments: dict[Line, Annotated[str, StringConstraints(max_length=100_000), VALID]] = Field(
+        default={}, max_length=64
+    )
+    session_id: Name | None = None
 
 
 class McpNeed(Model):

@@ -31,6 +31,7 @@ from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
 from aster_sidecar.api.mcp import McpCalls
+from aster_sidecar.api.mcp_contents import McpContentCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
@@ -454,6 +455,7 @@ def build_api(
         model_calls,
         service_calls,
         mcp_calls,
+        McpContentCalls(tools.servers, conversations.attachments, sessions, tools.settings),
         agent_browser_calls,
         settings_calls,
         FolderCalls(journal, identity, config, reading),

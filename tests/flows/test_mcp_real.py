@@ -89,6 +89,16 @@ def test_each_of_them_lists_its_tools_and_answers(daemon: Daemon, provider: Prov
     assert "temperature" in json.dumps(called("every_get-structured-content", location="New York")["result"])
     assert daemon.work_dir.as_uri() in json.dumps(called("every_get-roots-list")["result"])
 
+    offered = daemon.call("GET", "/api/mcp/every")
+    [document] = [one for one in offered["resource_list"] if one["name"] == "features.md"]
+    [features] = daemon.call("POST", "/api/mcp/every/read", {"uri": document["uri"]})["attachments"]
+    assert (features["name"], features["media_type"]) == ("features.md", "text/plain")
+    filled = {"prompt": "args-prompt", "arguments": {"city": "Oslo", "state": "Viken"}}
+    assert "Oslo" in daemon.call("POST", "/api/mcp/every/prompt", filled)["text"]
+    resource = {"prompt": "resource-prompt", "arguments": {"resourceType": "Text", "resourceId": "1"}}
+    answer = daemon.call("POST", "/api/mcp/every/prompt", resource)
+    assert answer["attachments"][0]["name"] in answer["text"]
+
 
 def test_a_wedged_one_fails_its_own_calls_only_and_a_killed_one_is_back(
     daemon: Daemon, provider: ProviderDouble

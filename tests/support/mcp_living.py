@@ -44,6 +44,31 @@ def called(name: str, arguments: dict[str, Any], roots: list[str]) -> dict[str, 
     return texts(f"{name} {json.dumps(arguments)}")
 
 
+def filled(params: dict[str, Any], number: Any) -> dict[str, Any]:
+    """The answer to `prompts/get`."""
+    who = params.get("arguments", {}).get("who")
+    if params["name"] != "greet" or who is None:
+        return {"id": number, "error": {"code": -32602, "message": f"no prompt {params['name']} for {who}"}}
+    notes = {"type": "resource", "resource": {"uri": "notes://greeting.md", "text": "# Be kind"}}
+    contents = [{"type": "text", "text": f"Greet {who}."}, notes]
+    return {"id": number, "result": {"messages": [{"role": "user", "content": content} for content in contents]}}
+
+
+def read(uri: str, number: Any, roots: list[str]) -> dict[str, Any]:
+    """The answer to `resources/read`."""
+    if uri == "notes://hangs":
+        time.sleep(600)
+    contents = {
+        "notes://one": [{"uri": uri, "mimeType": "text/plain", "text": "The first note."}],
+        "notes://both": [{"uri": "notes://a.txt", "text": "A"}, {"uri": "notes://b.bin", "blob": "AAEC"}],
+        "notes://empty": [{"uri": uri, "text": ""}],
+        "notes://roots": [{"uri": uri, "text": json.dumps(roots)}],
+    }
+    if uri not in contents:
+        return {"id": number, "error": {"code": -32002, "message": f"no resource {uri}"}}
+    return {"id": number, "result": {"contents": contents[uri]}}
+
+
 def main() -> None:
     life = HOME / "lives" / str(os.getpid())
     life.parent.mkdir(exist_ok=True)
@@ -73,6 +98,10 @@ def main() -> None:
             send(id=number, result={"prompts": [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]})
         elif method == "resources/list":
             send(id=number, result={"resources": [{"uri": "notes://one", "name": "one", "mimeType": "text/plain"}]})
+        elif method == "prompts/get":
+            send(**filled(message["params"], number))
+        elif method == "resources/read":
+            send(**read(message["params"]["uri"], number, roots))
         elif method == "tools/call":
             send(id=number, result=called(message["params"]["name"], message["params"].get("arguments", {}), roots))
         elif number is not None and method is not None:

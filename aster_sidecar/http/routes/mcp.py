@@ -79,6 +79,20 @@ async def restart_server(request: Request, name: Name, here: Here) -> Response:
     return ok(request, here.mcp.restart(name))
 
 
+@router.post("/api/mcp/{name}/read")
+@answers(wire.McpContent)
+async def read_resource(request: Request, name: Name, body: wire.McpRead, here: Here) -> Response:
+    """Read a resource of a server. Its content becomes attachments for a message."""
+    return ok(request, await here.mcp_contents.read(name, body))
+
+
+@router.post("/api/mcp/{name}/prompt")
+@answers(wire.McpContent)
+async def fill_prompt(request: Request, name: Name, body: wire.McpFill, here: Here) -> Response:
+    """Get a prompt of a server with its arguments filled in: text and attachments for a message."""
+    return ok(request, await here.mcp_contents.fill(name, body))
+
+
 @router.get("/api/mcp/{name}/logs")
 @answers(wire.ServiceLogs)
 async def server_logs(

@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -33,13 +33,15 @@ from aster_sidecar.tools.mcp.roots import Roots
 from aster_sidecar.tools.mcp.transports import DRAIN_S, EXIT_S, KILL_S, TERM_S, Transport, transport_of
 
 if TYPE_CHECKING:
+    from mcp import Client
     from mcp.client._transport import TransportStreams
-    from mcp.types import CallToolResult
+    from mcp.types import CallToolResult, GetPromptResult, ReadResourceResult
 
 CONNECT_S = 30.0
 """How long a call waits for the server to start again."""
 HTTP_CLOSE_S = 1.0
 ENDED = "it ended during the call; what it did until then is not known"
+T = TypeVar("T")
 EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
 
 
@@ -123,20 +125,43 @@ class Connection:
 
         Raises: ToolError.
         """
-        session, name = await self.session(CONNECT_S), self._spec.name
+        session = await self.session(CONNECT_S)
         now = session.definitions.get(tool)
         if now is None or now.digest != digest:
-            raise ToolError(f"{shown_name(tool)} of {name} changed after the call was allowed; it was not called")
+            raise ToolError(
+                f"{shown_name(tool)} of {self._spec.name} changed after the call was allowed; it was not called"
+            )
+        progress = Progress(ctx)
+        try:
+            return await self._answer(
+                session,
+                ctx.surroundings.work_dir,
+                lambda client: client.call_tool(tool, arguments, progress_callback=progress.tell),
+            )
+        finally:
+            progress.over = True
+
+    async def read(self, uri: str, folder: Path) -> ReadResourceResult:
+        """Read a resource of the server; `folder` is that of the session. Raises: ToolError."""
+        return await self._answer(await self.session(CONNECT_S), folder, lambda client: client.read_resource(uri))
+
+    async def prompt(self, prompt: str, arguments: dict[str, str], folder: Path) -> GetPromptResult:
+        """Get a prompt of the server; `folder` is that of the session. Raises: ToolError."""
+        session = await self.session(CONNECT_S)
+        return await self._answer(session, folder, lambda client: client.get_prompt(prompt, arguments))
+
+    async def _answer(self, session: Session, folder: Path, request: Callable[[Client], Awaitable[T]]) -> T:
+        """What the server answers to a request. Raises: ToolError, also when it does not answer in time."""
         from mcp import MCPError
 
-        progress = Progress(ctx)
+        name = self._spec.name
         try:
             async with (
                 asyncio.timeout(self._spec.timeout_s) as timeout,
                 _ended_with(session.over, timeout),
-                self._roots.of_call(session, ctx.surroundings.work_dir),
+                self._roots.of_call(session, folder),
             ):
-                return await session.client.call_tool(tool, arguments, progress_callback=progress.tell)
+                return await request(session.client)
         except TimeoutError as error:
             if session.over.is_set():
                 raise ToolError(self.why(None, ENDED)) from error
@@ -152,8 +177,6 @@ class Connection:
             raise ToolError(self._cleaned(error.message)) from error
         except Exception as error:
             raise ToolError(self.why(error)) from error
-        finally:
-            progress.over = True
 
     async def session(self, within_s: float) -> Session:
         """The open session; it is opened when there is none. Raises: ToolError, also when `within_s` is over."""

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.safe_text import sized, visible
 from aster_sidecar.tools.base import CallContext, File, Outcome, ToolError
+from aster_sidecar.tools.mcp.files import Files
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock
 
 RESULT_BYTES = 64 * 1024
 ERROR_BYTES = 8192
-FILES_MOST = 32
-"""Images and other files of a result that are kept."""
 FILE_LINE_BYTES = 512
 """Room for the line that names a file in the result."""
-ENCODED_CHARS = 64
-"""The shortest base64 of a file that is searched for elsewhere in the result. A shorter one may be there by chance."""
 WHOLE = "result.txt"
 """The file with the whole text, if the model gets only a part of it."""
 PROGRESS_AT_ONCE = 100
@@ -67,7 +61,7 @@ def outcome(result: CallToolResult) -> Outcome:
     Raises: ToolError when the server reports that the call failed.
     """
     structured, repeated = _once(result.structured_content, result.content)
-    files = _Files()
+    files = Files()
     pieces = [piece for n, block in enumerate(result.content) if (piece := files.text_of(block)) and n not in repeated]
     pieces = [files.marked(piece) for piece in pieces]
     structured = files.marked_in(structured)
@@ -88,113 +82,6 @@ def outcome(result: CallToolResult) -> Outcome:
         value["text"] = _bounded(text, left - size, files)
         truncated = value["text"] != text
     return Outcome(value, truncated, tuple(files.kept))
-
-
-# -- files -------------------------------------------------------------------------------------------------------------
-
-
-class _Files:
-    """The files of a result, and where they are in it."""
-
-    def __init__(self) -> None:
-        self.kept: list[File] = []
-        self._marks: dict[str, str] = {}
-        """By the file's base64."""
-
-    def text_of(self, block: ContentBlock) -> str:
-        """A block as text. A file is kept, and its text is a mark."""
-        if block.type == "text":
-            return block.text
-        if block.type == "resource_link":
-            return _link(block)
-        if block.type == "resource":
-            resource = block.resource
-            text = getattr(resource, "text", None)
-            if isinstance(text, str):
-                facts = ", ".join(_lines_joined(fact) for fact in (resource.uri, resource.mime_type) if fact)
-                return f"[{facts}]\n{text}"
-            return self._taken(str(getattr(resource, "blob", "")), resource.mime_type, "file", resource.uri)
-        return self._taken(block.data, block.mime_type, block.type, None)
-
-    def _taken(self, encoded: str, media_type: str | None, kind: str, uri: str | None) -> str:
-        """Keep a file, if it can be decoded and there is room. Returns its mark."""
-        encoded = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
-        address = f": {_lines_joined(uri)}" if uri and not (encoded and encoded in uri) else ""
-        data = _decoded(encoded)
-        name = _name(uri, media_type) or f"{kind} {len(self.kept) + 1}{_suffix(media_type)}"
-        if data is None:
-            mark = f"[{name}{address} is left out: its base64 is not valid]"
-        elif len(self.kept) >= FILES_MOST:
-            mark = f"[{name}{address}, {sized(len(data))}, is left out: a result may have {FILES_MOST} files]"
-        else:
-            self.kept.append(File(name, data, media_type))
-            mark = f"[{name}{address}]"
-        if len(encoded) >= ENCODED_CHARS:
-            self._marks.setdefault(encoded, mark)
-        return mark
-
-    def marked(self, text: str) -> str:
-        """The text with marks in place of the files' base64. The longest is first: another may be its beginning."""
-        if len(text) < ENCODED_CHARS:
-            return text
-        for encoded in sorted(self._marks, key=len, reverse=True):
-            text = text.replace(encoded, self._marks[encoded])
-        return text
-
-    def marked_in(self, value: Any) -> Any:
-        """A JSON value with marks in place of the files' base64."""
-        if not self._marks:
-            return value
-        if isinstance(value, str):
-            return self.marked(value)
-        if isinstance(value, list):
-            return [self.marked_in(item) for item in cast("list[Any]", value)]
-        if isinstance(value, dict):
-            items = cast("dict[str, Any]", value).items()
-            return {self.marked(key): self.marked_in(inner) for key, inner in items}
-        return value
-
-
-def _decoded(encoded: str) -> bytes | None:
-    """The content of base64, also with line breaks, in the alphabet for URLs or without padding; None if invalid."""
-    try:
-        return b64decode(encoded, validate=True)
-    except ValueError:
-        plain = "".join(encoded.split()).replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except ValueError:
-        return None
-
-
-def _name(uri: str | None, media_type: str | None) -> str:
-    """A file's name from its address, with the suffix of its type if it has none; empty if the address has no name."""
-    scheme, _, path = (uri or "").partition(":")
-    path = "" if scheme == "data" else re.split(r"[?#]", path, maxsplit=1)[0]
-    last = path.rstrip("/").rpartition("/")[2]
-    name = "".join(char for char in unquote(last) if char.isprintable() and char not in "/\\").strip(" .")
-    stem, dot, suffix = name.rpartition(".")
-    if not stem or len(suffix) > 10:
-        return name[:50].rstrip() + _suffix(media_type) if name else ""
-    return stem[:50] + dot + suffix
-
-
-def _suffix(media_type: str | None) -> str:
-    """The usual suffix of a type such as `audio/wav`, with its dot; empty for a type whose name is not a suffix."""
-    found = re.fullmatch(r"(?:audio|image|video|application)/(?:x-)?([a-z0-9]{2,5})(?:\+xml)?", media_type or "")
-    return "." + {"mpeg": "mp3", "jpeg": "jpg"}.get(found[1], found[1]) if found else ""
-
-
-def _link(link: Any) -> str:
-    """A link to a resource in a line."""
-    facts = (link.name, link.title, link.mime_type, sized(link.size) if link.size is not None else None)
-    told = ", ".join(_lines_joined(fact) for fact in facts if fact)
-    described = f": {_lines_joined(link.description)}" if link.description else ""
-    return f"[link to a resource: {_lines_joined(link.uri)} ({told}){described}]"
-
-
-def _lines_joined(text: str) -> str:
-    return " ".join(text.split())
 
 
 # -- each text once ----------------------------------------------------------------------------------------------------
@@ -286,7 +173,7 @@ def _without_null(value: Any) -> Any:
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
-def _bounded(text: str, most: int, files: _Files) -> str:
+def _bounded(text: str, most: int, files: Files) -> str:
     """The text, or of a longer one than `most` bytes of JSON its beginning and its end; then it becomes a file."""
     if _json_size(text) <= most:
         return text

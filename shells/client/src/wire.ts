@@ -1126,6 +1126,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/mcp/{name}/read": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Read Resource
+     * @description Read a resource of a server. Its content becomes attachments for a message.
+     */
+    post: operations["read_resource"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/mcp/{name}/prompt": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Fill Prompt
+     * @description Get a prompt of a server with its arguments filled in: text and attachments for a message.
+     */
+    post: operations["fill_prompt"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/mcp/{name}/logs": {
     parameters: {
       query?: never;
@@ -1623,6 +1663,23 @@ export interface components {
       code: string;
     };
     /**
+     * McpFill
+     * @description Get a prompt of a server with its arguments filled in. `session_id`: as in `McpRead`.
+     */
+    McpFill: {
+      /** Prompt */
+      prompt: string;
+      /**
+       * Arguments
+       * @default {}
+       */
+      arguments?: {
+        [key: string]: string;
+      };
+      /** Session Id */
+      session_id?: string | null;
+    };
+    /**
      * McpImport
      * @description Add servers from a file of another app; `names` are names of `McpCandidate`.
      */
@@ -1679,6 +1736,16 @@ export interface components {
       risk?: ("low" | "medium" | "high") | null;
       /** Timeout S */
       timeout_s?: number | null;
+    };
+    /**
+     * McpRead
+     * @description Read a resource of a server, for a message. `session_id`: the server works in this session's folder.
+     */
+    McpRead: {
+      /** Uri */
+      uri: string;
+      /** Session Id */
+      session_id?: string | null;
     };
     /**
      * McpSourcesRequest
@@ -5905,6 +5972,18 @@ export interface components {
       name: string;
     };
     /**
+     * McpContent
+     * @description What a server gave for a message. The files are attachments that the message can name.
+     *
+     *     In `text`, a mark such as `[name: address]` refers to each file. A resource has no text.
+     */
+    McpContent: {
+      /** Text */
+      text: string;
+      /** Attachments */
+      attachments: components["schemas"]["AttachmentInfo"][];
+    };
+    /**
      * Bootstrap
      * @description What a UI needs before any other call. `runtime_surface` is `native` when a desktop shell asks.
      */
@@ -7918,6 +7997,68 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["McpServerInfo"];
+          };
+        };
+      };
+    };
+  };
+  read_resource: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpRead"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpContent"];
+          };
+        };
+      };
+    };
+  };
+  fill_prompt: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["McpFill"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["McpContent"];
           };
         };
       };

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from aster_sidecar.text.safe_text import sized
 from aster_sidecar.tools.base import File, Outcome, ToolError
+from aster_sidecar.tools.mcp.files import FILES_MOST
 from aster_sidecar.tools.mcp.results import (
     ERROR_BYTES,
     FILE_LINE_BYTES,
-    FILES_MOST,
     PROGRESS_AT_ONCE,
     RESULT_BYTES,
     Progress,
