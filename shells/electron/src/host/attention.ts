@@ -1,4 +1,4 @@
-// Counts what waits for the person: the tray shows it, and new notifications are shown by the system.
+// Follows what the app shows outside of its page: what waits for the person, new notifications, the agents' browser.
 import {
   follow,
   hostTransport,
@@ -10,6 +10,17 @@ import {
 } from "@aster-sidecar/client";
 
 type Snapshot = components["schemas"]["Snapshot"];
+type McpServerInfo = components["schemas"]["McpServerInfo"];
+
+/** The name of the MCP server that drives the agents' browser, and of the flag that turns it on. */
+const BROWSER = "browser";
+
+export interface Browser {
+  /** The state of its MCP server. Null: it has none, because another server has the name. */
+  state: McpServerInfo["state"] | null;
+  /** Why it is not available. */
+  error: string | null;
+}
 
 export interface News {
   notification_id: string;
@@ -26,6 +37,8 @@ export interface Picture {
   unread: number;
   /** Flags that the daemon does not name count as on. */
   flags: Readonly<Record<string, unknown>>;
+  /** The agents' browser; null while it is off. */
+  browser: Browser | null;
 }
 
 export interface AttentionOptions {
@@ -39,6 +52,7 @@ const TYPES = [
   "notification_added",
   "notifications_read",
   "flags_changed",
+  "mcp_changed",
   "history_cleared",
 ];
 
@@ -51,6 +65,8 @@ export class Attention {
   #held: AsterEvent[] | null = null;
   #unread = 0;
   #flags: Record<string, unknown> = {};
+  /** The MCP server of the agents' browser. */
+  #server: Browser | null = null;
 
   constructor(client: Client, wire: HostWire, options: AttentionOptions) {
     this.#client = client;
@@ -64,7 +80,8 @@ export class Attention {
   }
 
   get picture(): Picture {
-    return { approvals: this.#waiting.size, unread: this.#unread, flags: this.#flags };
+    const browser = this.#flags[BROWSER] === true ? (this.#server ?? { state: null, error: null }) : null;
+    return { approvals: this.#waiting.size, unread: this.#unread, flags: this.#flags, browser };
   }
 
   /** The daemon is there: connect now, without the rest of the delay. */
@@ -92,6 +109,9 @@ export class Attention {
         this.#options.onNews({ notification_id, kind, title, body, session_id });
         break;
       }
+      case "mcp_changed":
+        if (event.data.name !== BROWSER) return; // the other servers are not shown
+        break;
       default:
         if (event.seq === null) return;
     }
@@ -116,6 +136,9 @@ export class Attention {
       case "flags_changed":
         for (const { name, value } of event.data.changed) this.#flags[name] = value;
         break;
+      case "mcp_changed":
+        this.#server = browserOf(event.data);
+        break;
       default:
     }
   }
@@ -124,12 +147,13 @@ export class Attention {
     const held: AsterEvent[] = [];
     this.#held = held;
     try {
-      const { approvals, notifications, flags } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
+      const { approvals, notifications, flags, browser } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
       if (this.#held !== held) return; // another read has begun
       this.#waiting.clear();
       for (const { call_id } of approvals) this.#waiting.add(call_id);
       this.#unread = notifications.unread;
       this.#flags = Object.fromEntries(flags.map(({ name, value }) => [name, value]));
+      this.#server = browser.server ? browserOf(browser.server) : null;
       for (const event of held) this.#count(event);
       this.#options.onPicture(this.picture);
     } catch {
@@ -138,4 +162,9 @@ export class Attention {
       if (this.#held === held) this.#held = null;
     }
   }
+}
+
+/** Null: the server was deleted, or belongs to the person's configuration. */
+function browserOf({ managed, state, error = null }: McpServerInfo): Browser | null {
+  return managed ? { state, error } : null;
 }

@@ -1,8 +1,11 @@
-//! What waits for the user, according to the daemon's events: pending approvals, unread notifications and flags.
+//! What the daemon's events say: pending approvals, unread notifications, flags, and the agents' browser.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
+
+/// The name of the MCP server that drives the agents' browser, and of the flag that turns it on.
+pub const BROWSER: &str = "browser";
 
 #[derive(Debug, Clone, Default)]
 pub struct Attention {
@@ -11,12 +14,36 @@ pub struct Attention {
     /// The number of unread notifications.
     pub unread: u64,
     flags: HashMap<String, Value>,
+    /// The MCP server of the agents' browser.
+    server: Option<Browser>,
+}
+
+/// The agents' browser.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Browser {
+    /// The state of its MCP server. None: it has none, because another server has the name.
+    pub state: Option<String>,
+    /// Why it is not available.
+    pub error: Option<String>,
+}
+
+impl Browser {
+    /// From the daemon's `McpServerInfo`. None: the server was deleted, or belongs to the user's configuration.
+    fn of(server: &Value) -> Option<Self> {
+        let text = |name: &str| server[name].as_str().map(str::to_owned);
+        (server["managed"] == true).then(|| Self { state: text("state"), error: text("error") })
+    }
 }
 
 impl Attention {
     /// Whether a flag is on. A flag that the daemon does not name counts as on.
     pub fn is_on(&self, flag: &str) -> bool {
         self.flags.get(flag) != Some(&Value::Bool(false))
+    }
+
+    /// The agents' browser; None while it is off.
+    pub fn browser(&self) -> Option<Browser> {
+        (self.flags.get(BROWSER) == Some(&Value::Bool(true))).then(|| self.server.clone().unwrap_or_default())
     }
 
     /// From the `data` of the daemon's /api/snapshot.
@@ -29,6 +56,7 @@ impl Attention {
                 .collect(),
             unread: snapshot["notifications"]["unread"].as_u64().unwrap_or_default(),
             flags: flags(&snapshot["flags"]),
+            server: Browser::of(&snapshot["browser"]["server"]),
         }
     }
 
@@ -48,6 +76,7 @@ impl Attention {
             }
             "notifications_read" => self.unread = data["unread"].as_u64().unwrap_or_default(),
             "flags_changed" => self.flags.extend(flags(&data["changed"])),
+            "mcp_changed" if data["name"] == BROWSER => self.server = Browser::of(data),
             _ => {}
         }
         None
@@ -110,5 +139,28 @@ mod tests {
         assert_eq!(News::of(&crashed).place.as_deref(), Some("#/settings/services"));
         attention.take("notifications_read", &json!({ "unread": 0 }));
         assert_eq!(attention.unread, 0);
+    }
+
+    #[test]
+    fn the_browser_is_known_while_its_flag_is_on() {
+        let server = |state: &str| json!({ "name": "browser", "managed": true, "state": state, "error": null });
+        let flag = |on: bool| json!({ "changed": [{ "name": "browser", "value": on }] });
+        let state = |attention: &Attention| attention.browser().and_then(|browser| browser.state);
+        let mut attention = Attention::of_snapshot(&json!({
+            "flags": [{ "name": "browser", "value": true }],
+            "browser": { "server": server("idle") },
+        }));
+        assert_eq!(state(&attention).as_deref(), Some("idle"));
+        attention.take("mcp_changed", &server("ready"));
+        attention.take("mcp_changed", &json!({ "name": "notes", "managed": false, "state": "crashed" }));
+        assert_eq!(state(&attention).as_deref(), Some("ready"));
+        attention.take("mcp_changed", &json!({ "name": "browser", "managed": false, "removed": true }));
+        assert_eq!(attention.browser(), Some(Browser::default()));
+        attention.take("flags_changed", &flag(false));
+        assert_eq!(attention.browser(), None);
+        attention.take("mcp_changed", &server("starting"));
+        attention.take("flags_changed", &flag(true));
+        assert_eq!(state(&attention).as_deref(), Some("starting"));
+        assert_eq!(Attention::default().browser(), None, "a flag that is not known does not turn it on");
     }
 }

@@ -8,16 +8,21 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{attention::Attention, notifications::notify, shell::Shell};
+use crate::{
+    attention::{Attention, BROWSER},
+    notifications::notify,
+    shell::Shell,
+};
 
 /// The name under which the app connects.
 const CLIENT: &str = "the app";
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 7] = [
     "approval_required",
     "approval_resolved",
     "notification_added",
     "notifications_read",
     "flags_changed",
+    "mcp_changed",
     "history_cleared",
 ];
 /// Between the end of a stream and the next connection, while the engine is ready.
@@ -73,6 +78,10 @@ async fn listen(
             Some(kind) => {
                 if let Some(seq) = event["seq"].as_i64() {
                     *cursor = (*cursor).max(Some(seq));
+                }
+                // The other servers are not shown, and a tray that is drawn again closes its menu on some systems.
+                if kind == "mcp_changed" && data["name"] != BROWSER {
+                    continue;
                 }
                 // Before it is published: the user may react to what the tray shows by turning notifications on or off.
                 if let Some(news) = attention.take(kind, data) {

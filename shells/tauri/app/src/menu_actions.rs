@@ -19,6 +19,7 @@ pub fn run(app: &AppHandle, id: &str) {
         "settings" => windows::show(app, Some("#/settings/models")),
         "inbox" => windows::show(app, Some("#/inbox")),
         "agents" => windows::show(app, Some("#/agents")),
+        "agents-browser" => windows::show(app, Some("#/settings/mcp")),
         "quick" => quick_panel::toggle(app),
         "close" => windows::with_front(app, |window| window.close()),
         "minimize" => windows::with_front(app, |window| window.minimize()),

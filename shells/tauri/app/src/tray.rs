@@ -13,6 +13,8 @@ use tauri::{
 use crate::{brand::NAME, shell::Shell, view::View, windows};
 
 const ID: &str = "tray";
+/// The largest number of characters of the reason in the line about the browser.
+const REASON_MOST: usize = 60;
 
 /// Shows the tray while the flag `ambient` is on, with the current view.
 pub fn follow(shell: &Arc<Shell>) {
@@ -42,6 +44,31 @@ fn summary(view: &View) -> String {
     let unread = (view.attention.unread > 0).then(|| format!("{} unread", view.attention.unread));
     let parts: Vec<String> = [Some(status), waiting, unread].into_iter().flatten().collect();
     format!("{NAME}: {}", parts.join(", "))
+}
+
+/// The line about the agents' browser. None: it is off, or the engine does not run.
+fn browser_line(view: &View) -> Option<String> {
+    let browser = view.attention.browser().filter(|_| view.status == Status::Ready)?;
+    let words = match (browser.state.as_deref(), browser.error) {
+        (Some("backoff" | "crashed"), Some(error)) => format!("failed – {}", short(&error)),
+        (Some("backoff" | "crashed"), None) => "failed".into(),
+        (Some("idle"), _) => "not started".into(),
+        (Some("disabled"), _) => "off".into(),
+        (Some(state), _) => state.to_owned(),
+        (None, _) => "not available".into(),
+    };
+    Some(format!("Browser: {words}"))
+}
+
+/// The first part of an error, in one line; the page shows all of it.
+fn short(error: &str) -> String {
+    let line = error.split(|letter: char| letter.is_whitespace() || letter.is_control());
+    let line = line.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let first = line.split("; ").next().unwrap_or_default();
+    match first.char_indices().nth(REASON_MOST) {
+        Some((end, _)) => format!("{}…", &first[..end]),
+        None => first.to_owned(),
+    }
 }
 
 fn open(app: &AppHandle) -> tauri::Result<()> {
@@ -83,6 +110,10 @@ fn draw(app: &AppHandle, view: &View) -> tauri::Result<()> {
     }
     let inbox = if waiting > 0 { format!("Inbox ({waiting})") } else { "Inbox".into() };
     menu = menu.separator().text("open", format!("Open {NAME}")).text("inbox", inbox).text("quick", "Quick Panel");
+    if let Some(line) = browser_line(view) {
+        // A single ampersand underlines the next letter.
+        menu = menu.text("agents-browser", line.replace('&', "&&"));
+    }
     menu = match view.status {
         Status::Stopped | Status::Crashed => menu.separator().text("engine-start", "Start Engine"),
         _ => menu.separator().text("engine-restart", "Restart Engine"),
@@ -98,6 +129,8 @@ fn draw(app: &AppHandle, view: &View) -> tauri::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::attention::Attention;
 
@@ -116,5 +149,27 @@ mod tests {
         view.attention.waiting.insert("call_2".into());
         (view.status, view.attention.unread) = (Status::Crashed, 3);
         assert_eq!(summary(&view), "Aster: has crashed, 2 questions wait, 3 unread");
+
+        view.status = Status::Ready;
+        assert_eq!(browser_line(&view), None);
+        let missing = "no browser was\nfound: neither Chromium, Chrome, Edge nor Brave; install one";
+        let long = "é".repeat(REASON_MOST);
+        for (state, error, words) in [
+            ("idle", None, "not started"),
+            ("starting", Some(missing), "starting"),
+            ("ready", None, "ready"),
+            ("backoff", Some(missing), "failed – no browser was found: neither Chromium, Chrome, Edge nor Brave"),
+            ("crashed", None, "failed"),
+            ("crashed", Some(long.as_str()), &format!("failed – {long}")),
+            ("crashed", Some(&format!("{long}é")), &format!("failed – {long}…")),
+            ("", None, "not available"),
+        ] {
+            let server = json!({ "managed": state != "", "state": state, "error": error });
+            let flags = json!([{ "name": "browser", "value": true }]);
+            view.attention = Attention::of_snapshot(&json!({ "flags": flags, "browser": { "server": server } }));
+            assert_eq!(browser_line(&view), Some(format!("Browser: {words}")));
+        }
+        view.status = Status::Restarting;
+        assert_eq!(browser_line(&view), None, "its state is not known");
     }
 }

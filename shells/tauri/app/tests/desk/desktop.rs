@@ -113,6 +113,11 @@ impl Desktop {
         self.tray_is(wanted, |lines| lines.iter().any(|line| line.label == wanted)).await
     }
 
+    /// Waits until a label of the tray's menu begins with `start`, or until none does.
+    pub async fn tray_has(&self, start: &str, there: bool) -> Result<()> {
+        self.tray_is(start, |lines| lines.iter().any(|line| line.label.starts_with(start)) == there).await
+    }
+
     pub async fn tray_is_gone(&self) -> Result<()> {
         self.tray_is("no tray", <[Line]>::is_empty).await
     }
@@ -131,10 +136,10 @@ impl Desktop {
         }
     }
 
-    /// Clicks the item of the tray's menu with this label.
+    /// Clicks the item of the tray's menu whose label begins with this text.
     pub async fn choose(&self, label: &str) -> Result<()> {
         let chosen = async || {
-            let line = self.lines().await.ok()?.into_iter().find(|line| line.label == label)?;
+            let line = self.lines().await.ok()?.into_iter().find(|line| line.label.starts_with(label))?;
             let (owner, menu) = self.menu().await.ok()??;
             let event = (line.id, "clicked", Value::I32(0), 0_u32);
             // An error means that the menu was replaced; try again.

@@ -192,6 +192,8 @@ impl Desk {
             .stdout(Stdio::null())
             .stderr(if std::env::var_os("ASTER_SHOTS").is_some() { Stdio::inherit() } else { Stdio::null() })
             .envs([
+                // No test starts a browser for the agents, or downloads its server.
+                ("ASTER_BROWSER", folder("no-browser")),
                 ("ASTER_MODEL", "demo:instant".to_owned()),
                 ("ASTER_SIDECAR_BINARY", folder("aster-desktop")),
                 ("ASTER_WORK_DIR", folder("work")),

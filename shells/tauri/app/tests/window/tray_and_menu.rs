@@ -102,6 +102,14 @@ async fn the_tray_says_how_things_are_and_does_what_it_offers() -> Result<()> {
     remembers(&desk, "start_on_login", false).await?;
     assert!(!desk.path(ENTRY).exists());
 
+    assert!(!desktop.tray().await?.iter().any(|line| line.starts_with("Browser")), "the browser is off");
+    app.ask("POST", "/api/flags", Some(json!({ "browser": true }))).await?;
+    desktop.tray_has("Browser: failed – ", true).await?;
+    desktop.choose("Browser: ").await?;
+    app.until("location.hash === '#/settings/mcp'").await?;
+    app.ask("POST", "/api/flags", Some(json!({ "browser": false }))).await?;
+    desktop.tray_has("Browser: ", false).await?;
+
     app.ask("POST", "/api/flags", Some(json!({ "ambient": false }))).await?;
     desktop.tray_is_gone().await?;
     app.ask("POST", "/api/flags", Some(json!({ "ambient": true }))).await?;
