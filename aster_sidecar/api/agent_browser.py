@@ -53,7 +53,7 @@ class AgentBrowserCalls:
         except NotInstalled as error:
             problem, hint = str(error), error.hint
         if self._taken:
-            problem, hint = self._taken_error().message, self._taken_error().hint
+            problem, hint = name_taken().message, name_taken().hint
         on = self.enabled and not self._taken
         return wire.BrowserInfo(
             enabled=self.enabled,
@@ -77,7 +77,7 @@ class AgentBrowserCalls:
         given = patch.model_dump(include=patch.model_fields_set)
         enabled = given.pop("enabled", None) if "enabled" in given else self.enabled
         if enabled and self._taken:
-            raise self._taken_error()
+            raise name_taken()
         async with self._changing:
             if given:
                 table: Any = (await asyncio.to_thread(read_file, self._path)).get(TABLE, {})
@@ -102,8 +102,10 @@ class AgentBrowserCalls:
         elif here and not self.enabled:
             self._servers.remove(NAME)
 
-    def _taken_error(self) -> ConfigInvalid:
-        return ConfigInvalid(
-            f"config.toml has an MCP server that is called {NAME}, so the agent's browser can't have this name",
-            hint=f"rename [mcp.{NAME}] in config.toml, and restart",
-        )
+
+def name_taken() -> ConfigInvalid:
+    """The problem that an MCP server of the person's configuration has the browser's name."""
+    return ConfigInvalid(
+        f"config.toml has an MCP server that is called {NAME}, so the agent's browser can't have this name",
+        hint=f"rename [mcp.{NAME}] in config.toml, and restart",
+    )

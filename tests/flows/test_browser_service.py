@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import provider_environment
-from tests.flows.test_cli import ask
+from tests.flows.test_cli import ask, examined
 from tests.flows.test_life import wait_gone
 from tests.flows.test_mcp_managed import ends, saved, until, until_state
 from tests.support.daemon import Daemon, Json
@@ -198,6 +198,9 @@ def test_the_terminal_turns_it_on_and_off(daemon: Daemon) -> None:
     assert "forgotten when it ends" in told.out
     until_state(daemon, "ready", "browser")
     assert json.loads(ask(daemon, "browser", "--json").out)["server"]["state"] == "ready"
+    checked = examined(ask(daemon, "doctor", "--no-model", "--json"))["browser"]
+    assert checked["status"] == "ok", checked
+    assert re.match(rf"ready \(\d+ tools\), with {CHROMIUM}", checked["detail"])
     told = ask(daemon, "browser", "enable", "--disallow", "localhost:3000")
     assert "localhost" not in told.out
     wrong = ask(daemon, "browser", "enable", "--allow", "no host")

@@ -338,6 +338,23 @@ def test_the_doctor_names_each_server_that_is_not_as_it_should_be(daemon: Daemon
     assert checks().keys() == {"mcp servers"}
 
 
+def test_the_doctor_says_why_the_browser_is_not_ready(launch: Callable[..., Daemon], provider: ProviderDouble) -> None:
+    def checks() -> dict[str, Json]:
+        found = examined(ask(daemon, "doctor", "--no-model", "--json"))
+        return {name: one for name, one in found.items() if name == "browser" or name.startswith("mcp ")}
+
+    daemon = launch(environment=provider_environment(provider) | {"ASTER_BROWSER": "/no/such/browser"})
+    assert (checks()["browser"]["status"], checks()["browser"]["detail"]) == ("skipped", "off")
+    daemon.call("POST", "/api/flags", {"browser": True})
+    until_state(daemon, "backoff", "browser")
+    found = checks()
+    assert found["browser"]["status"] == "warning"
+    assert found["browser"]["detail"].startswith("ASTER_BROWSER is set to /no/such/browser")
+    assert found["browser"]["remedy"].startswith("set ASTER_BROWSER to the path of")
+    assert found["mcp servers"]["detail"] == "none"
+    assert found.keys() == {"browser", "mcp servers"}
+
+
 def test_without_a_daemon_nothing_works_and_it_says_how_to_start_one(tmp_path: Path) -> None:
     for words in (["list"], ["show", "a"], ["add", "a", "--", "b"], ["enable", "a"], ["import"], ["logs", "a"]):
         told = say("mcp", *words, home=tmp_path, data_dir=tmp_path / "data")

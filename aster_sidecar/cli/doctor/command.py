@@ -10,6 +10,7 @@ from dataclasses import asdict
 from aster_sidecar.cli.commands.running import places_of
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.console import print_json, print_line
+from aster_sidecar.cli.doctor.browser import browser
 from aster_sidecar.cli.doctor.check import Check
 from aster_sidecar.cli.doctor.files import agents, canonical, configuration, directories, disk, store, work_folder
 from aster_sidecar.cli.doctor.machine import clock, command_path, libraries, python, sandbox
@@ -79,6 +80,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield keys(os.environ)
     yield from models(config, ask=not given.no_model)
     yield from mcp_servers(where.config_path, running)
+    yield from browser(where, running)
     yield sandbox(config.value("sandbox") if config is not None else "off")
     yield command_path(config.value("command_path") if config is not None else "auto", os.environ)
     yield proxies()

@@ -35,9 +35,12 @@ def mcp_servers(config_path: Path, running: Running | None) -> Iterator[Check]:
 
 
 def of_daemon(client: Client) -> Iterator[Check]:
-    """The servers of the running daemon. It starts those that it needs for the next turn anyway."""
+    """The servers of the running daemon. It starts those that it needs for the next turn anyway.
+
+    The agent's browser has a check of its own.
+    """
     try:
-        servers = settled(client)
+        servers = [one for one in settled(client) if not one["managed"]]
         if not servers:
             yield Check(NAME, "skipped", "none")
             return
@@ -73,6 +76,15 @@ def troubles(client: Client, server: dict[str, Any]) -> Iterator[Check]:
         yield Check(check, "warning", f"it has not answered within {START_S:g} s", logs)
     elif server["state"] in ("backoff", "crashed"):
         yield Check(check, "warning", f"{server['state']}: {server['error']}", server["hint"] or logs)
+    yield from tool_troubles(client, server, check)
+
+
+def tool_troubles(client: Client, server: dict[str, Any], check: str) -> Iterator[Check]:
+    """Tools of a server that are not offered, or whose next call asks. `check`: the name of the checks.
+
+    Raises: ClientError.
+    """
+    name = server["name"]
     if server["problems"]:
         detail = f"some of its tools are not offered: {'; '.join(server['problems'])}"
         yield Check(check, "warning", detail, f"aster-sidecar mcp show {name} lists its tools")
