@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import type { HostSocketEvent } from "@aster-sidecar/client";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { browserLine } from "../src/app/browser-line.js";
 import { autostartEntry, autostartPath } from "../src/app/login-entry.js";
 import { Attention, type News, type Picture } from "../src/host/attention.js";
 import { CALLS, EVENTS } from "../src/host/channels.js";
@@ -37,7 +38,7 @@ import { folder, python, repository } from "./places.js";
 const WAIT = { timeout: 60_000, interval: 20 };
 
 /** The real daemon, started by the shell's own supervisor; it is stopped when the test ends. */
-async function engine(unix_socket = true): Promise<Supervisor> {
+async function engine(unix_socket = true, more: Record<string, string> = {}): Promise<Supervisor> {
   const home = folder();
   const binary = join(home, "aster-desktop");
   writeFileSync(binary, `#!/bin/sh\nPYTHONPATH="${repository}" exec "${python}" -m aster_sidecar "$@"\n`);
@@ -49,7 +50,7 @@ async function engine(unix_socket = true): Promise<Supervisor> {
     logs_dir: join(home, "logs"),
     places: { override: binary },
     unix_socket,
-    environment: { ASTER_MODEL: "demo:instant", ASTER_WORK_DIR: home },
+    environment: { ASTER_MODEL: "demo:instant", ASTER_WORK_DIR: home, ...more },
     timing: { start_timeout_ms: 120_000, health_timeout_ms: 30_000, stop_ms: 30_000 },
   });
   onTestFinished(() => supervisor.retire());
@@ -320,6 +321,57 @@ test("what waits is counted, from the start and from the stream, and what is new
   await vi.waitFor(() => {
     expect(pictures.at(-1)).toMatchObject({ approvals: 0, flags: { ambient: false } });
   }, WAIT);
+});
+
+test("the agents' browser is followed, from the start and from the stream, while it is on", async () => {
+  const supervisor = await engine(true, { ASTER_BROWSER: "/no/such/browser" });
+  const sockets = new Sockets(() => supervisor.endpoint, "the test");
+  const wire = ownWire(() => supervisor, sockets);
+  const client = ownClient(wire);
+  const followed = (): Picture[] => {
+    const pictures: Picture[] = [];
+    const attention = new Attention(client, wire, {
+      onPicture: (one) => pictures.push(one),
+      onNews: () => undefined,
+    });
+    onTestFinished(() => {
+      attention.close();
+    });
+    return pictures;
+  };
+  const failed = { state: "backoff", error: expect.stringContaining("ASTER_BROWSER is set to") as unknown };
+
+  const before = followed();
+  await vi.waitFor(() => {
+    expect(before.at(-1)).toMatchObject({ browser: null });
+  }, WAIT);
+  await client.call("POST", "/api/flags", { browser: true });
+  await vi.waitFor(() => {
+    expect(before.at(-1)).toMatchObject({ browser: failed });
+  }, WAIT);
+  const after = followed();
+  await vi.waitFor(() => {
+    expect(after.at(-1)).toMatchObject({ browser: failed });
+  }, WAIT);
+  await client.call("POST", "/api/flags", { browser: false });
+  await vi.waitFor(() => {
+    for (const pictures of [before, after]) expect(pictures.at(-1)).toMatchObject({ browser: null });
+  }, WAIT);
+});
+
+test.each([
+  [{ state: "idle", error: null }, "not started"],
+  [{ state: "starting", error: "it ended" }, "starting"],
+  [{ state: "ready", error: null }, "ready"],
+  [{ state: "backoff", error: "Node is\nnot installed; install Node" }, "failed – Node is not installed"],
+  [{ state: "crashed", error: null }, "failed"],
+  [{ state: "crashed", error: "é".repeat(80) }, `failed – ${"é".repeat(80)}`],
+  [{ state: "crashed", error: "é".repeat(81) }, `failed – ${"é".repeat(80)}…`],
+  [{ state: null, error: null }, "not available"],
+] as const)("the tray says of the browser: %o", (browser, words) => {
+  expect(browserLine("ready", browser)).toBe(`Browser: ${words}`);
+  expect(browserLine("restarting", browser)).toBeNull();
+  expect(browserLine("ready", null)).toBeNull();
 });
 
 describe("what the app remembers", () => {

@@ -3,6 +3,7 @@ import { Menu, nativeImage, Tray, type MenuItemConstructorOptions } from "electr
 import type { Browser } from "../host/attention.js";
 import type { Status } from "../supervisor/index.js";
 import type { Actions } from "./actions.js";
+import { browserLine } from "./browser-line.js";
 import { switches, type Switches } from "./switches.js";
 
 export interface TrayPicture extends Switches {
@@ -23,17 +24,6 @@ const WORDS: Record<Status, string> = {
   crashed: "has crashed",
 };
 
-const BROWSER_WORDS: Record<NonNullable<Browser["state"]>, string> = {
-  disabled: "off",
-  idle: "not started",
-  starting: "starting",
-  ready: "ready",
-  backoff: "failed",
-  crashed: "failed",
-};
-/** The largest number of characters of the reason in the line about the browser. */
-const REASON_MOST = 60;
-
 /** The tray's tooltip. */
 export function summary(name: string, { status, approvals, unread }: TrayPicture): string {
   const waiting = approvals === 1 ? ["1 question waits"] : approvals > 1 ? [`${approvals} questions wait`] : [];
@@ -41,28 +31,9 @@ export function summary(name: string, { status, approvals, unread }: TrayPicture
   return `${name}: ${[WORDS[status], ...waiting, ...news].join(", ")}`;
 }
 
-/** The line about the agents' browser. Null: it is off, or the engine does not run. */
-export function browserLine({ status, browser }: Pick<TrayPicture, "status" | "browser">): string | null {
-  if (status !== "ready" || browser === null) return null;
-  const { state, error } = browser;
-  const failed = state === "backoff" || state === "crashed";
-  const reason = failed && error !== null ? ` – ${short(error)}` : "";
-  return `Browser: ${state === null ? "not available" : BROWSER_WORDS[state]}${reason}`;
-}
-
-/** The first part of an error, in one line; the page shows all of it. */
-function short(error: string): string {
-  const [first = ""] = error
-    .replace(/[\s\p{C}]+/gu, " ")
-    .trim()
-    .split("; ");
-  const letters = Array.from(first);
-  return letters.length > REASON_MOST ? `${letters.slice(0, REASON_MOST).join("")}…` : first;
-}
-
 export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConstructorOptions[] {
   const { status, approvals, hotkey_problem } = picture;
-  const browser = browserLine(picture);
+  const browser = browserLine(status, picture.browser);
   const running = status === "ready" || status === "starting" || status === "restarting";
   return [
     { label: summary(actions.name, picture), enabled: false },
@@ -90,7 +61,7 @@ export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConst
       ? []
       : [
           {
-            label: browser.replaceAll("&", "&&"), // a single one underlines the next letter
+            label: browser.replace(/&/g, "&&"), // a single one underlines the next letter
             click: () => {
               actions.show("#/settings/mcp");
             },

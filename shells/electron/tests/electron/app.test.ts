@@ -601,7 +601,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
   });
 
   test("the tray says how things are, and does what it offers", async () => {
-    const app = await App.launch();
+    const app = await App.launch({ environment: { ASTER_BROWSER: "/no/such/browser" } });
     const page = await app.ready();
     // No desktop draws the tray here, so the test records the values that it is given.
     await app.inMain(`
@@ -627,6 +627,19 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     await app.inMain(`electron.BrowserWindow.getAllWindows()[0].close();`);
     await choose("Open Aster");
     expect(await app.inMain(`return electron.BrowserWindow.getAllWindows()[0].isVisible();`)).toBe(true);
+    const browser = async (): Promise<string | undefined> =>
+      (await lines()).find((line) => line.startsWith("Browser: "));
+    expect(await browser()).toBeUndefined();
+    await page.call("POST", "/api/flags", { browser: true });
+    await vi.waitFor(async () => {
+      expect(await browser()).toMatch(/^Browser: failed – ASTER_BROWSER is set to \/no\/such\/browser, /);
+    }, WAIT);
+    await app.inMain(`global.tray.items.find(({ label }) => label.startsWith("Browser: ")).click();`);
+    await page.until(`location.hash === "#/settings/mcp"`);
+    await page.call("POST", "/api/flags", { browser: false });
+    await vi.waitFor(async () => {
+      expect(await browser()).toBeUndefined();
+    }, WAIT);
     await page.host("stopEngine");
     await choose("Start Engine");
     await says("Restart Engine");

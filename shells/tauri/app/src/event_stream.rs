@@ -79,7 +79,7 @@ async fn listen(
                 if let Some(seq) = event["seq"].as_i64() {
                     *cursor = (*cursor).max(Some(seq));
                 }
-                // The other servers are not shown, and a tray that is drawn again closes its menu on some systems.
+                // The other servers are not shown.
                 if kind == "mcp_changed" && data["name"] != BROWSER {
                     continue;
                 }

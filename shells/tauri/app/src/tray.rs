@@ -14,7 +14,7 @@ use crate::{brand::NAME, shell::Shell, view::View, windows};
 
 const ID: &str = "tray";
 /// The largest number of characters of the reason in the line about the browser.
-const REASON_MOST: usize = 60;
+const REASON_MOST: usize = 80;
 
 /// Shows the tray while the flag `ambient` is on, with the current view.
 pub fn follow(shell: &Arc<Shell>) {
@@ -164,7 +164,7 @@ mod tests {
             ("crashed", Some(&format!("{long}é")), &format!("failed – {long}…")),
             ("", None, "not available"),
         ] {
-            let server = json!({ "managed": state != "", "state": state, "error": error });
+            let server = json!({ "managed": !state.is_empty(), "state": state, "error": error });
             let flags = json!([{ "name": "browser", "value": true }]);
             view.attention = Attention::of_snapshot(&json!({ "flags": flags, "browser": { "server": server } }));
             assert_eq!(browser_line(&view), Some(format!("Browser: {words}")));
