@@ -15,6 +15,15 @@ from typing import Any
 
 HOME = Path(sys.argv[1])
 PLAIN = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "where", "reload", "die", "hang")]
+PROMPTS = [
+    {"name": "greet", "arguments": [{"name": "who", "required": True}, {"name": "how", "description": "the tone"}]},
+    {"name": "sum-up", "title": "Sum up", "description": "Three lines about the day"},
+]
+RESOURCES = [
+    {"uri": "notes://one", "name": "one", "mimeType": "text/plain"},
+    {"uri": "notes://both", "name": "both of them", "title": "Both"},
+    {"uri": "notes://empty", "name": "empty"},
+]
 
 
 def send(**message: Any) -> None:
@@ -44,14 +53,21 @@ def called(name: str, arguments: dict[str, Any], roots: list[str]) -> dict[str, 
     return texts(f"{name} {json.dumps(arguments)}")
 
 
+def user(content: dict[str, Any]) -> dict[str, Any]:
+    """A message of the user in a prompt."""
+    return {"role": "user", "content": content}
+
+
 def filled(params: dict[str, Any], number: Any) -> dict[str, Any]:
     """The answer to `prompts/get`."""
+    if params["name"] == "sum-up":
+        return {"id": number, "result": {"messages": [user({"type": "text", "text": "Sum up my day."})]}}
     who = params.get("arguments", {}).get("who")
     if params["name"] != "greet" or who is None:
         return {"id": number, "error": {"code": -32602, "message": f"no prompt {params['name']} for {who}"}}
     notes = {"type": "resource", "resource": {"uri": "notes://greeting.md", "text": "# Be kind"}}
     contents = [{"type": "text", "text": f"Greet {who}."}, notes]
-    return {"id": number, "result": {"messages": [{"role": "user", "content": content} for content in contents]}}
+    return {"id": number, "result": {"messages": [user(content) for content in contents]}}
 
 
 def read(uri: str, number: Any, roots: list[str]) -> dict[str, Any]:
@@ -95,9 +111,9 @@ def main() -> None:
         elif method == "tools/list":
             send(id=number, result={"tools": listed()})
         elif method == "prompts/list":
-            send(id=number, result={"prompts": [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]})
+            send(id=number, result={"prompts": PROMPTS})
         elif method == "resources/list":
-            send(id=number, result={"resources": [{"uri": "notes://one", "name": "one", "mimeType": "text/plain"}]})
+            send(id=number, result={"resources": RESOURCES})
         elif method == "prompts/get":
             send(**filled(message["params"], number))
         elif method == "resources/read":

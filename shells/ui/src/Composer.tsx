@@ -16,9 +16,13 @@ import { pastedFiles, useDrop } from "./drop.js";
 import { Icon } from "./Icon.js";
 import { keep, kept, keptJson } from "./keep.js";
 import { texts } from "./messages.js";
+import { fillPrompt, readResource, useOffered, type PromptOffer, type Typed } from "./offers.js";
 import type { IfBusy } from "./outbox.js";
+import { said } from "./problems.js";
+import { PromptDialog } from "./PromptDialog.js";
 import { TrayView } from "./TrayView.js";
-import { allReady, attach, fill, move, uploadsRun, useTray } from "./tray.js";
+import { useOfferList } from "./useOfferList.js";
+import { add, allReady, attach, attachFrom, fill, move, uploadsRun, useTray } from "./tray.js";
 
 export interface ComposerHandle {
   /**
@@ -32,6 +36,8 @@ export interface ComposerHandle {
 interface ComposerProps {
   /** The key under which the draft is kept. */
   draftKey: string;
+  /** The conversation, once there is one. */
+  session_id?: string;
   busy: boolean;
   offline: boolean;
   /** The earlier messages of the conversation, newest last. */
@@ -59,7 +65,17 @@ const TEXT_MOST = 1_000_000;
 const UNSENT = { alone: texts.composer.editing, withDraft: texts.composer.editingWithDraft };
 const EARLIER = { alone: texts.composer.revising, withDraft: texts.composer.revisingWithDraft };
 
-export function Composer({ draftKey, busy, offline, before, onSend, onRevise, onStop, handle }: ComposerProps) {
+export function Composer({
+  draftKey,
+  session_id,
+  busy,
+  offline,
+  before,
+  onSend,
+  onRevise,
+  onStop,
+  handle,
+}: ComposerProps) {
   const asideKey = `aside.${draftKey}`;
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
   /** The draft that was put aside for another text to edit; null when there is none. */
@@ -69,9 +85,27 @@ export function Composer({ draftKey, busy, offline, before, onSend, onRevise, on
   const [mode, setMode] = useState<Mode>("queue");
   const [back, setBack] = useState(0);
   const [problems, setProblems] = useState<readonly string[]>([]);
+  /** A prompt whose arguments are being asked for. */
+  const [prompt, setPrompt] = useState<{ offer: PromptOffer; typed: Typed } | null>(null);
+  /** Where the caret goes after the text has changed. */
+  const [caret, setCaret] = useState<number | null>(null);
   const box = useRef<HTMLTextAreaElement>(null);
   const files = useTray(draftKey);
   const id = useId();
+  const offers = useOfferList({
+    text,
+    box,
+    onResource: ({ server, resource }, typed) => {
+      change(text.slice(0, typed.start) + text.slice(typed.end).trimStart());
+      setCaret(typed.start);
+      const load = (signal: AbortSignal) => readResource(server, resource.uri, session_id ?? null, signal);
+      setProblems(attachFrom(draftKey, resource.name, load));
+    },
+    onPrompt: (offer, typed) => {
+      if (offer.prompt.arguments.length > 0) setPrompt({ offer, typed });
+      else fillIn(offer, typed, {}).catch((error: unknown) => setProblems([said(error).message]));
+    },
+  });
 
   function change(next: string): void {
     setText(next);
@@ -104,6 +138,8 @@ export function Composer({ draftKey, busy, offline, before, onSend, onRevise, on
     [draftKey],
   );
   const dragging = useDrop(take);
+  const mentions = useOffered("resource");
+  const commands = useOffered("prompt");
 
   useLayoutEffect(() => {
     handle.current = {
@@ -118,6 +154,24 @@ export function Composer({ draftKey, busy, offline, before, onSend, onRevise, on
       },
     };
   });
+
+  /** Puts a prompt in the place of the command that was typed. */
+  async function fillIn({ server, prompt }: PromptOffer, typed: Typed, given: Readonly<Record<string, string>>) {
+    announce(texts.offers.filling(prompt.name));
+    const filled = await fillPrompt(server, prompt.name, given, session_id ?? null);
+    const now = box.current?.value ?? text;
+    const rest = now.startsWith(text.slice(0, typed.end)) ? now.slice(typed.end) : now;
+    change(filled.text + rest);
+    setCaret(filled.text.length);
+    setProblems(add(draftKey, filled.files));
+  }
+
+  useLayoutEffect(() => {
+    if (caret === null || box.current === null) return;
+    box.current.focus();
+    box.current.setSelectionRange(caret, caret);
+    setCaret(null);
+  }, [caret]);
 
   useLayoutEffect(() => {
     const area = box.current;
@@ -157,6 +211,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onRevise, on
   }
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>): void {
+    if (offers.pressed(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       send();
@@ -175,95 +230,112 @@ export function Composer({ draftKey, busy, offline, before, onSend, onRevise, on
   }
 
   return (
-    <form
-      className="composer"
-      aria-label={texts.composer.write}
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-    >
-      {busy && replaces === null && (
-        <fieldset className="modes">
-          <legend className="out-of-sight">{texts.composer.whileBusy}</legend>
-          {MODES.map((one) => (
-            <label key={one} title={texts.composer.modes[one].words}>
-              <input
-                type="radio"
-                name={`${id}-mode`}
-                checked={mode === one}
-                onChange={() => {
-                  setMode(one);
-                }}
-              />
-              <span>{texts.composer.modes[one].label}</span>
-            </label>
-          ))}
-          <span className="quiet modes-words">{texts.composer.modes[mode].words}</span>
-        </fieldset>
-      )}
-      {aside !== null && (
-        <p className="composer-editing">
-          <span>
-            {(replaces === null ? UNSENT : EARLIER)[aside.text.trim() === "" ? "alone" : "withDraft"]}
-            {blocked && <> {texts.rewind.busy}</>}
-          </span>
-          <button type="button" className="link" disabled={revising} onClick={takeUp}>
-            {texts.shared.cancel}
+    <>
+      <form
+        className="composer"
+        aria-label={texts.composer.write}
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        {busy && replaces === null && (
+          <fieldset className="modes">
+            <legend className="out-of-sight">{texts.composer.whileBusy}</legend>
+            {MODES.map((one) => (
+              <label key={one} title={texts.composer.modes[one].words}>
+                <input
+                  type="radio"
+                  name={`${id}-mode`}
+                  checked={mode === one}
+                  onChange={() => {
+                    setMode(one);
+                  }}
+                />
+                <span>{texts.composer.modes[one].label}</span>
+              </label>
+            ))}
+            <span className="quiet modes-words">{texts.composer.modes[mode].words}</span>
+          </fieldset>
+        )}
+        {aside !== null && (
+          <p className="composer-editing">
+            <span>
+              {(replaces === null ? UNSENT : EARLIER)[aside.text.trim() === "" ? "alone" : "withDraft"]}
+              {blocked && <> {texts.rewind.busy}</>}
+            </span>
+            <button type="button" className="link" disabled={revising} onClick={takeUp}>
+              {texts.shared.cancel}
+            </button>
+          </p>
+        )}
+        {dragging && <div className="drop-zone">{texts.attachments.drop}</div>}
+        <AttachProblems problems={problems} onDismiss={() => setProblems([])} />
+        <TrayView tray={draftKey} files={files} onEmptied={() => box.current?.focus()} />
+        {offers.list}
+        <div className="composer-box">
+          <AttachButton onFiles={take} />
+          <textarea
+            ref={box}
+            rows={1}
+            value={text}
+            readOnly={revising}
+            placeholder={offline ? texts.composer.writeDraft : texts.composer.write}
+            aria-label={texts.composer.message}
+            aria-describedby={`${id}-help`}
+            {...offers.attributes}
+            maxLength={TEXT_MOST}
+            onChange={(event) => {
+              change(event.target.value);
+              setBack(0);
+            }}
+            onKeyDown={pressed}
+            onPaste={(event) => {
+              const given = pastedFiles(event.clipboardData);
+              if (given.length === 0) return;
+              event.preventDefault();
+              take(given);
+            }}
+          />
+          {busy && (
+            <button
+              type="button"
+              className="stop-button"
+              onClick={onStop}
+              title={texts.composer.stop}
+              aria-keyshortcuts="Escape"
+            >
+              <Icon name="stop" />
+              <span>{texts.shared.stop}</span>
+            </button>
+          )}
+          <button
+            type="submit"
+            className="send-button"
+            disabled={!sendable}
+            aria-label={uploading ? texts.attachments.wait : texts.composer.send}
+            title={uploading ? texts.attachments.wait : blocked ? texts.rewind.busy : texts.composer.sendWithKey}
+          >
+            <Icon name="send" />
           </button>
+        </div>
+        <p id={`${id}-help`} className="composer-help">
+          {busy ? texts.composer.helpWhileBusy : texts.composer.help}
+          {mentions && <>, {texts.offers.helpResources}</>}
+          {commands && <>, {texts.offers.helpPrompts}</>}
         </p>
-      )}
-      {dragging && <div className="drop-zone">{texts.attachments.drop}</div>}
-      <AttachProblems problems={problems} onDismiss={() => setProblems([])} />
-      <TrayView tray={draftKey} files={files} onEmptied={() => box.current?.focus()} />
-      <div className="composer-box">
-        <AttachButton onFiles={take} />
-        <textarea
-          ref={box}
-          rows={1}
-          value={text}
-          readOnly={revising}
-          placeholder={offline ? texts.composer.writeDraft : texts.composer.write}
-          aria-label={texts.composer.message}
-          aria-describedby={`${id}-help`}
-          maxLength={TEXT_MOST}
-          onChange={(event) => {
-            change(event.target.value);
-            setBack(0);
-          }}
-          onKeyDown={pressed}
-          onPaste={(event) => {
-            const given = pastedFiles(event.clipboardData);
-            if (given.length === 0) return;
-            event.preventDefault();
-            take(given);
+      </form>
+      {prompt !== null && (
+        <PromptDialog
+          server={prompt.offer.server}
+          prompt={prompt.offer.prompt}
+          onFill={(given) => fillIn(prompt.offer, prompt.typed, given)}
+          onClose={() => {
+            setPrompt(null);
+            setCaret(box.current?.selectionStart ?? null);
           }}
         />
-        {busy && (
-          <button
-            type="button"
-            className="stop-button"
-            onClick={onStop}
-            title={texts.composer.stop}
-            aria-keyshortcuts="Escape"
-          >
-            <Icon name="stop" />
-            <span>{texts.shared.stop}</span>
-          </button>
-        )}
-        <button
-          type="submit"
-          className="send-button"
-          disabled={!sendable}
-          aria-label={uploading ? texts.attachments.wait : texts.composer.send}
-          title={uploading ? texts.attachments.wait : blocked ? texts.rewind.busy : texts.composer.sendWithKey}
-        >
-          <Icon name="send" />
-        </button>
-      </div>
-      <p id={`${id}-help`} className="composer-help">
-        {busy ? texts.composer.helpWhileBusy : texts.composer.help}
-      </p>
-    </form>
+      )}
+    </>
   );
 }

@@ -561,6 +561,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
       {session && <RewindBar session_id={session_id} rewind={session.rewind} />}
       <Composer
         draftKey={session_id}
+        session_id={session_id}
         busy={busy && !offline}
         offline={offline}
         before={before}

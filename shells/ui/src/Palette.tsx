@@ -7,6 +7,7 @@ import { visible, visibleText } from "./Plain.js";
 import { findHref, go, newHref, sessionHref } from "./route.js";
 import { archive, pin, remove } from "./sessions.js";
 import { setTheme } from "./theme.js";
+import { folded } from "./words.js";
 
 interface Command {
   key: string;
@@ -213,9 +214,4 @@ export default function Palette({
       {shown.length === 0 && <p className="empty">{texts.shared.noMatches}</p>}
     </dialog>
   );
-}
-
-/** A text in the form for comparison: differences of case and composition are removed. */
-function folded(text: string): string {
-  return text.normalize("NFKD").toLowerCase();
 }

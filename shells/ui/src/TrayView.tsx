@@ -70,7 +70,11 @@ function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
             )}
           </span>
         ) : info === null ? (
-          <progress value={sent} max={size} aria-label={texts.attachments.progress(label)} />
+          <progress
+            value={size > 0 ? sent : undefined}
+            max={size || 1}
+            aria-label={texts.attachments.progress(label)}
+          />
         ) : (
           <span className="quiet">{bytes(size)}</span>
         )}

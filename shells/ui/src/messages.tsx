@@ -154,6 +154,27 @@ export const texts = {
     ),
   },
 
+  /** Resources and prompts of MCP servers. */
+  offers: {
+    resources: "Resources",
+    prompts: "Prompts",
+    helpResources: (
+      <>
+        <kbd>@</kbd> attaches a resource
+      </>
+    ),
+    helpPrompts: (
+      <>
+        <kbd>/</kbd> inserts a prompt
+      </>
+    ),
+    fill: (name: string) => `Use “${name}”`,
+    from: (server: string) => `A prompt of the MCP server ${server}`,
+    optional: "(optional)",
+    use: "Insert",
+    filling: (name: string) => `Getting the prompt ${name}.`,
+  },
+
   attachments: {
     attach: "Attach files",
     drop: "Drop files here to attach them.",

@@ -29,8 +29,11 @@ export interface Attached {
 const AT_ONCE = 3;
 
 const trays = new Map<string, Cell<readonly Attached[]>>();
-/** The files that are not uploaded, by `key`. */
-const pending = new Map<string, { file: File; limit: AbortController }>();
+/** Brings a file to the daemon. Some sources have several files in one. */
+type Load = (key: string, signal: AbortSignal) => Promise<readonly Attachment[]>;
+
+/** The files that the daemon does not have yet, by `key`. */
+const pending = new Map<string, { load: Load; limit: AbortController }>();
 const queue: string[] = [];
 let running = 0;
 let last = 0;
@@ -94,13 +97,7 @@ export function attach(tray: string, given: readonly File[]): string[] {
       problems.push(texts.attachments.tooMany(ATTACHMENTS_MOST));
       break;
     } else {
-      last += 1;
-      const key = `file${last}`;
-      const { name, size, type } = file;
-      const preview = isPicture({ media_type: type }) ? URL.createObjectURL(file) : null;
-      files.push({ key, name, size, sent: 0, preview, info: null, problem: null });
-      pending.set(key, { file, limit: new AbortController() });
-      queue.push(key);
+      files.push(waiting(file.name, file.size, uploadOf(file), isPicture({ media_type: file.type }) ? file : null));
     }
   }
   put(tray, files);
@@ -108,40 +105,87 @@ export function attach(tray: string, given: readonly File[]): string[] {
   return problems;
 }
 
+/** Attaches a file that the daemon gets from elsewhere. Returns the problem if there is no room for it. */
+export function attachFrom(tray: string, name: string, load: (signal: AbortSignal) => Promise<readonly Attachment[]>) {
+  const files = cellOf(tray).get();
+  if (files.length >= ATTACHMENTS_MOST) return [texts.attachments.tooMany(ATTACHMENTS_MOST)];
+  put(tray, [...files, waiting(name, 0, (_, signal) => load(signal), null)]);
+  work();
+  return [];
+}
+
+/** Attaches files that the daemon has. Returns the problem if there is no room for all. */
+export function add(tray: string, infos: readonly Attachment[]): string[] {
+  const files = cellOf(tray).get();
+  const room = ATTACHMENTS_MOST - files.length;
+  put(tray, [...files, ...infos.slice(0, room).map((info) => uploaded(info))]);
+  return infos.length > room ? [texts.attachments.tooMany(ATTACHMENTS_MOST)] : [];
+}
+
+/** A file that waits in the queue. */
+function waiting(name: string, size: number, load: Load, picture: File | null): Attached {
+  last += 1;
+  const key = `file${last}`;
+  pending.set(key, { load, limit: new AbortController() });
+  queue.push(key);
+  const preview = picture === null ? null : URL.createObjectURL(picture);
+  return { key, name, size, sent: 0, preview, info: null, problem: null };
+}
+
+const uploadOf =
+  (file: File): Load =>
+  async (key, signal) => {
+    const progress = (sent: number): void => {
+      change(key, { sent });
+    };
+    return [attachmentOf(await client.upload(file.name, file, { signal, progress }))];
+  };
+
 function work(): void {
   while (running < AT_ONCE) {
     const key = queue.shift();
     if (key === undefined) return;
     running += 1;
-    void upload(key).finally(() => {
+    void fetchOne(key).finally(() => {
       running -= 1;
       work();
     });
   }
 }
 
-async function upload(key: string): Promise<void> {
+async function fetchOne(key: string): Promise<void> {
   const found = pending.get(key);
   if (found === undefined) return; // it was removed
-  const { file, limit } = found;
+  const { load, limit } = found;
   const { signal } = limit;
-  announce(texts.attachments.uploadingFile(file.name));
+  const shown = (): Attached | undefined =>
+    [...trays.values()].flatMap((cell) => cell.get()).find((one) => one.key === key);
+  announce(texts.attachments.uploadingFile(shown()?.name ?? ""));
   try {
-    const progress = (sent: number): void => {
-      change(key, { sent });
-    };
-    const info = attachmentOf(await client.upload(file.name, file, { signal, progress }));
-    if (signal.aborted) return;
-    const preview = [...trays.values()].flatMap((cell) => cell.get()).find((one) => one.key === key)?.preview;
+    const infos = await load(key, signal);
+    const [info] = infos;
+    if (signal.aborted || info === undefined) return;
+    const preview = shown()?.preview;
     if (preview != null) offer(info.attachment_id, preview);
     pending.delete(key);
-    change(key, { info, name: info.name, sent: file.size, preview: null });
-    announce(texts.attachments.attached(info.name));
+    replace(key, infos);
+    for (const { name } of infos) announce(texts.attachments.attached(name));
   } catch (error) {
     if (signal.aborted) return;
     const { message, hint } = said(error);
     if ((error as { unreachable?: boolean }).unreachable !== true) pending.delete(key); // it would be refused again
     change(key, { problem: hint ? texts.shared.withHint(message, hint) : message });
+  }
+}
+
+/** Puts what the daemon has in the place of a file. */
+function replace(key: string, infos: readonly Attachment[]): void {
+  for (const [tray, cell] of trays) {
+    const files = cell.get();
+    const at = files.findIndex((file) => file.key === key);
+    if (at < 0) continue;
+    const [first, ...more] = infos.slice(0, ATTACHMENTS_MOST - files.length + 1).map((info) => uploaded(info));
+    if (first !== undefined) put(tray, [...files.slice(0, at), { ...first, key }, ...more, ...files.slice(at + 1)]);
   }
 }
 

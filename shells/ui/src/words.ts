@@ -72,3 +72,8 @@ export function capital(text: string): string {
 export function pretty(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
+
+/** A text in the form for comparison: differences of case and composition are removed. */
+export function folded(text: string): string {
+  return text.normalize("NFKD").toLowerCase();
+}
