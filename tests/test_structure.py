@@ -108,6 +108,7 @@ CALLED_BY_LIBRARIES = {
     "get_tools": "pydantic-ai",
     "seekable": "io.BufferedReader",
     "readinto": "io.BufferedReader",
+    "get_completions_async": "prompt_toolkit",
 }
 """Methods that a library calls by their names."""
 FOR_DOCUMENTS = {"REFUSAL_CODES": "docs/models.md is held to it"}

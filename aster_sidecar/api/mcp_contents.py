@@ -63,7 +63,8 @@ class McpContentCalls:
             return await request(server.connection, folder)
         except ToolError as error:
             words = str(error)
-            raise McpFailed(words if words.startswith(name) else f"{name}: {words}") from error
+            named = words if words.startswith((f"{name}: ", f"{name} ")) else f"{name}: {words}"
+            raise McpFailed(f"the MCP server {named}") from error
 
     async def _kept(self, files: Iterable[File]) -> list[wire.AttachmentInfo]:
         """The files as attachments. Raises: InvalidShape, BodyTooLarge, StoreError."""

@@ -97,7 +97,7 @@ def test_a_server_is_added_shown_changed_and_removed(daemon: Daemon, home: Path)
     rows = [line.split() for line in shown.splitlines()]
     for row in (["env", "A", "(not", "shown)"], ["disabled_tools", "die", "hang"], ["agents", "a"]):
         assert row in rows
-    for row in (["die", "no", "low"], ["echo", "yes", "low"], ["greet", "who"], ["notes://one", "one"]):
+    for row in (["die", "no", "low"], ["echo", "yes", "low"], ["greet", "who,", "[how]"], ["notes://one", "one"]):
         assert row in rows
     assert mcp(daemon, "show", "living", "--json").json == daemon.call("GET", "/api/mcp/living")
     mcp(daemon, "change", "living", "--enable-tool", "die", "--agent", "-", "--risk", "-", "--unset-env", "A")

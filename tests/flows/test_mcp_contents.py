@@ -70,10 +70,10 @@ def test_a_prompt_is_text_and_attachments_with_its_arguments(daemon: Daemon, hom
 def test_what_a_server_refuses_is_an_error_that_says_why(daemon: Daemon, home: Path) -> None:
     add(daemon, home)
     for path, body, words in (
-        ("read", {"uri": "notes://other"}, "living: no resource notes://other"),
-        ("read", {"uri": "notes://empty"}, "living: the resource is empty"),
-        ("prompt", {"prompt": "greet"}, "living: no prompt greet for None"),
-        ("prompt", {"prompt": "other", "arguments": {"who": "x"}}, "living: no prompt other for x"),
+        ("read", {"uri": "notes://other"}, "the MCP server living: no resource notes://other"),
+        ("read", {"uri": "notes://empty"}, "the MCP server living: the resource is empty"),
+        ("prompt", {"prompt": "greet"}, "the MCP server living: no prompt greet for None"),
+        ("prompt", {"prompt": "other", "arguments": {"who": "x"}}, "the MCP server living: no prompt other for x"),
     ):
         assert failed(daemon, path, body) == words
     assert daemon.refused("POST", "/api/mcp/other/read", {"uri": "a"}).code == "mcp_not_found"
@@ -92,7 +92,7 @@ def test_a_server_that_is_off_is_not_started(daemon: Daemon, home: Path) -> None
 
 def test_a_server_that_does_not_answer_is_an_error_after_its_time(daemon: Daemon, home: Path) -> None:
     add(daemon, home, timeout_s=1)
-    assert "did not answer within 1 s" in failed(daemon, "read", {"uri": "notes://hangs"})
+    assert "the MCP server living did not answer within 1 s" in failed(daemon, "read", {"uri": "notes://hangs"})
 
 
 def test_a_server_that_does_not_run_is_started(daemon: Daemon, home: Path) -> None:

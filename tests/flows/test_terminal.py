@@ -527,6 +527,50 @@ def test_a_conversation_does_without_an_mcp_server(
     pane.until("The MCP server living crashed and is not started again: aster-sidecar mcp restart living")
 
 
+def test_resources_are_mentioned_and_prompts_are_commands(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, tmp_path: Path
+) -> None:
+    pytest.importorskip("mcp")
+    pane = terminal(data_dir=real.data_dir, columns=160)
+
+    def types(text: str, *shown: str) -> None:
+        pane.until(lambda text: last(text).strip() == "›")
+        pane.type(text)
+        for words in shown:
+            pane.until(words)
+
+    types("/resources", "No MCP server that runs offers resources.")
+    types("/prompts", "No MCP server that runs offers prompts.")
+    (tmp_path / "living").mkdir()
+    add(real, tmp_path / "living")
+    until(lambda: real.call("GET", "/api/mcp/living")["prompts"], "its prompts were not listed")
+    types("/resources", "  @living:notes://one  one\n", "  @living:notes://both  Both\n", "Tab completes it.")
+    types("/prompts", "  /living:greet who=… [how=…]\n", "  /living:sum-up  Three lines about the day\n")
+
+    provider.script("Read.", "Greeted.")
+    types(
+        "what is in @living:notes://one, and who is @nobody:else?", "For your next message: [file one, 15 B]", "Read."
+    )
+    assert "The first note." in json.dumps(provider.requests[-1].body)
+    types("see @living:notes://other", "The MCP server living: no resource notes://other.", "/mcp lists the servers.")
+    assert len(provider.requests) == 1, "a message whose resource can't be read is not sent"
+
+    pane.until(lambda text: last(text) == "› see @living:notes://other")
+    pane.key("C-u")
+    types("/living:other", "The MCP server living offers no prompt other.", "/prompts lists them.")
+    types("/living:greet Ada", "The arguments of a prompt are KEY=VALUE")
+    types("/living:greet")
+    pane.until(lambda text: last(text).startswith("who ›"))
+    pane.type("Ada")
+    pane.until("Greet Ada.")
+    assert len(provider.requests) == 1, "the prompt can be edited first"
+    pane.type("")
+    pane.until("Greeted.")
+    sent = json.dumps(provider.requests[-1].body)
+    assert "Greet Ada." in sent
+    assert "# Be kind" in sent
+
+
 def crash(daemon: Daemon) -> None:
     """Kill the server `living` until it is not started again."""
     for _ in range(5):

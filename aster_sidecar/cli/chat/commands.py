@@ -12,6 +12,7 @@ from aster_sidecar.cli.chat.connection import Connection, Json
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.file_lines import words_of
 from aster_sidecar.cli.chat.files import Files
+from aster_sidecar.cli.chat.offers import Offers
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
@@ -47,6 +48,7 @@ class Commands:
         files: Files,
         rewinding: Rewinding,
         changes: Changes,
+        offers: Offers,
     ) -> None:
         self._call = connection.call
         self._view = view
@@ -55,6 +57,7 @@ class Commands:
         self._prompt = prompt
         self._questions = questions
         self._turns = turns
+        self._offers = offers
         self._listed: list[Json] = []
         """What /sessions listed last: /switch takes a number of it."""
         self._deleted: list[Json] = []
@@ -81,6 +84,8 @@ class Commands:
             "/agent": choices.agent,
             "/mcp": choices.mcp,
             "/attach": files.attach,
+            "/resources": offers.resources,
+            "/prompts": offers.prompts,
             "/approvals": self._approvals,
             "/steer": self._steer,
             "/interrupt": self._interrupt,
@@ -93,10 +98,10 @@ class Commands:
         """Run the command `text`, which begins with a slash. Raises: Leave for /quit, Refused, Unreachable."""
         name, _, rest = text.partition(" ")
         command = self._commands.get(name)
-        if command is None:
-            self._view.note(texts.no_command(plain(name)), "yellow")
-        else:
+        if command is not None:
             await command(rest.strip())
+        elif not await self._offers.fill(text):
+            self._view.note(texts.no_command(plain(name)), "yellow")
 
     async def _help(self, _: str) -> None:
         width = max(map(len, texts.COMMANDS))

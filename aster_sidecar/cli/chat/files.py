@@ -78,9 +78,13 @@ class Files:
 
     async def upload(self, file: LocalFile) -> None:
         """Attach a file that was read. Raises: Refused, Unreachable."""
-        info = await self._connection.upload(file.name, file.content)
-        self._ready.append(info)
-        self._view.note(texts.attached(line_of(info)))
+        self.add([await self._connection.upload(file.name, file.content)])
+
+    def add(self, files: list[Json]) -> None:
+        """Attach files that the daemon has."""
+        for file in files:
+            self._ready.append(file)
+            self._view.note(texts.attached(line_of(file)))
 
     def take(self) -> list[Json]:
         """The files for a message that is about to be sent; the next one has none."""

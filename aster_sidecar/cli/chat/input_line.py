@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.library_patches import keeping_bracketed_paste
 from aster_sidecar.cli.chat.plain_text import plain
-from aster_sidecar.cli.chat.prompt_parts import Interrupted, command_completer, sending_keys, typed_before
+from aster_sidecar.cli.chat.prompt_parts import Interrupted, Offered, command_completer, sending_keys, typed_before
 from aster_sidecar.cli.chat.resizing import Resizing
 from aster_sidecar.cli.chat.screen import TAIL_ROWS_KEPT, Screen
 from aster_sidecar.cli.chat.wrapping import cells
@@ -40,7 +40,7 @@ class InputLine:
     """The line, and the tail of the screen above it.
 
     `entered` is called with each message; `interrupted` at Ctrl-C outside of a question, `left` at Ctrl-D on an empty
-    line and when the terminal is gone; `resized` when the window has another width.
+    line and when the terminal is gone; `resized` when the window has another width. `offered`: see `command_completer`.
     """
 
     def __init__(
@@ -52,8 +52,10 @@ class InputLine:
         interrupted: Callable[[], None],
         left: Callable[[], None],
         resized: Callable[[], None],
+        offered: Offered | None = None,
     ) -> None:
         self._screen = screen
+        self._offered = offered
         self._entered, self._interrupted, self._left = entered, interrupted, left
         self._mode: Literal["message", "held", "asked"] = "message"
         """`held`: a question is about to be asked; keys still change the message, but Enter sends nothing."""
@@ -75,7 +77,7 @@ class InputLine:
 
         return PromptSession[str](
             history=history,
-            completer=command_completer(),
+            completer=command_completer(self._offered),
             complete_while_typing=False,
             multiline=True,
             key_bindings=self._keys(),

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster_sidecar.cli.chat.prompt_parts import Interrupted, command_completer, sending_keys, typed_before
+from aster_sidecar.cli.chat.prompt_parts import Interrupted, Offered, command_completer, sending_keys, typed_before
 from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
 
-def plain_session(history: Path | None) -> PromptSession[str]:
+def plain_session(history: Path | None, offered: Offered | None = None) -> PromptSession[str]:
     """The prompt for messages of several lines, with a history and completion of commands."""
     from prompt_toolkit import PromptSession
 
     return PromptSession(
         history=typed_before(history),
-        completer=command_completer(),
+        completer=command_completer(offered),
         complete_while_typing=False,
         multiline=True,
         key_bindings=sending_keys(lambda buffer: buffer.validate_and_handle()),

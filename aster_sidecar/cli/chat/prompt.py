@@ -17,7 +17,7 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.input_line import InputLine
 from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.plain_prompt import prompted
-from aster_sidecar.cli.chat.prompt_parts import Interrupted
+from aster_sidecar.cli.chat.prompt_parts import Interrupted, Offered
 from aster_sidecar.cli.chat.state import ChatState
 from aster_sidecar.cli.chat.views import TerminalView, View
 
@@ -36,6 +36,8 @@ class Prompt:
         """The input line, while it is on the screen."""
         self.session: PromptSession[str] | None = None
         """The plain prompt for messages, where there is no input line."""
+        self.offered: Offered | None = None
+        """What completes mentions and commands besides those of the chat."""
         self.messages: deque[str] = deque()
         """Messages and commands from the input line that are not handled yet."""
 
@@ -51,6 +53,7 @@ class Prompt:
             interrupted=interrupted,
             left=self._state.leave,
             resized=view.resized,
+            offered=self.offered,
         )
         try:
             async with line.on(held=held):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,13 @@ from aster_sidecar.cli.chat import texts
 if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.completion import Completer
+    from prompt_toolkit.document import Document
     from prompt_toolkit.history import History
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+
+Offered = Callable[[str], Awaitable[Mapping[str, str]]]
+"""Words that begin with a sign, "/" or "@", and what they are."""
 
 
 class Interrupted(Exception):
@@ -57,8 +63,29 @@ def typed_before(path: Path | None) -> History:
     return FileHistory(str(path)) if path is not None else InMemoryHistory()
 
 
-def command_completer() -> Completer:
-    """Completes the commands of a chat."""
-    from prompt_toolkit.completion import WordCompleter
+def command_completer(offered: Offered | None = None) -> Completer:
+    """Completes the commands of a chat.
 
-    return WordCompleter(list(texts.COMMANDS), sentence=True, meta_dict=dict(texts.COMMANDS))
+    `offered` gives more words, with what they are: commands for "/", and for "@" words that may be anywhere in a text.
+    """
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion, WordCompleter
+
+    commands = WordCompleter(list(texts.COMMANDS), sentence=True, meta_dict=dict(texts.COMMANDS))
+
+    class Completing(Completer):
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+            return commands.get_completions(document, complete_event)
+
+        async def get_completions_async(
+            self, document: Document, complete_event: CompleteEvent
+        ) -> AsyncGenerator[Completion, None]:
+            for command in self.get_completions(document, complete_event):
+                yield command
+            before = document.text_before_cursor
+            word = before if before.startswith("/") else re.split(r"\s", before)[-1]
+            if offered is not None and (before.startswith("/") or word.startswith("@")):
+                for text, about in (await offered(word[0])).items():
+                    if text.startswith(word):
+                        yield Completion(text, -len(word), display_meta=about)
+
+    return Completing()

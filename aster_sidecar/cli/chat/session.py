@@ -21,6 +21,7 @@ from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.files import Files, LocalFile
 from aster_sidecar.cli.chat.follower import Follower
 from aster_sidecar.cli.chat.interrupts import CtrlC, ended_by_signals
+from aster_sidecar.cli.chat.offers import Offers
 from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.plain_prompt import plain_session
 from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
@@ -72,6 +73,8 @@ class Chat:
             reverts,
         )
         changes = Changes(connection, view, self._state, self._conversation, self._prompt, reverts)
+        self._offers = Offers(connection, view, self._state, self._prompt, self._turns, self._files)
+        self._prompt.offered = self._offers.completions
         self._commands = Commands(
             connection,
             view,
@@ -84,6 +87,7 @@ class Chat:
             self._files,
             rewinding,
             changes,
+            self._offers,
         )
 
     @contextlib.asynccontextmanager
@@ -183,7 +187,7 @@ class Chat:
 
         Raises: Leave, Refused, Unreachable.
         """
-        self._prompt.session = plain_session(self._history)
+        self._prompt.session = plain_session(self._history, self._prompt.offered)
         await self._turns.take_up(await self._conversation.status())
         while True:
             try:
@@ -200,10 +204,19 @@ class Chat:
             if text.startswith("/"):
                 await self._commands.run(text)
             else:
-                await self._turns.say(text)
+                await self._say(text)
         except (Refused, Unreachable) as error:
             self._state.check_stream()
             show_error(self._view, error)
+
+    async def _say(self, text: str) -> None:
+        """Send a message with the resources that it mentions. Raises: Refused, Unreachable, Leave."""
+        try:
+            await self._offers.attach_mentioned(text)
+        except (Refused, Unreachable):
+            self._prompt.offer(text)  # it was not sent
+            raise
+        await self._turns.say(text)
 
 
 async def talk(

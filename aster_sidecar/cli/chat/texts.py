@@ -5,7 +5,7 @@ Callers pass what models, tools and people wrote through `plain` or `visible` be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.cli.chat.figures import duration, local_time, sentence, size, times
@@ -41,6 +41,8 @@ COMMANDS = {
     "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
     "/mcp": "[on or off NAME]  list the MCP servers, or use one or none of its tools in this conversation",
     "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
+    "/resources": "list the resources of MCP servers; @NAME:URI in a message attaches one",
+    "/prompts": "list the prompts of MCP servers; /NAME:PROMPT inserts one",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
@@ -273,6 +275,7 @@ REMEDIES: Mapping[str, str | None] = {
     "attachment_not_found": "/attach PATH attaches the file again.",
     "folder_unusable": "/folder PATH chooses another folder.",
     "invalid_shape": None,
+    "mcp_failed": "/mcp lists the servers. aster-sidecar mcp logs NAME shows what one of them wrote.",
     "message_not_found": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
     "not_a_turn_start": None,
@@ -654,6 +657,31 @@ def server(data: Json, agent_id: str, *, off: bool) -> str:
 
 def no_server(name: str) -> str:
     return f"There is no MCP server {name}."
+
+
+RESOURCES_ARE = "@NAME:URI in a message attaches a resource. Tab completes it."
+NO_RESOURCES = "No MCP server that runs offers resources. /mcp lists the servers."
+PROMPTS_ARE = "/NAME:PROMPT inserts a prompt, with its arguments as KEY=VALUE. Tab completes it."
+NO_PROMPTS = "No MCP server that runs offers prompts. /mcp lists the servers."
+PROMPTS_LIST = "/prompts lists them."
+PROMPT_TAKES = (
+    "The arguments of a prompt are KEY=VALUE, with quotes around a value that has spaces. /prompts lists them."
+)
+PROMPT_LEFT = "The prompt was not used."
+
+
+def resource(mention: str, title: str) -> str:
+    return f"  {mention}  {title}"
+
+
+def prompt(command: str, arguments: Sequence[tuple[str, bool]], about: str) -> str:
+    """A prompt of a list. `arguments`: the names, and whether each is required."""
+    words = [f"{name}=…" if required else f"[{name}=…]" for name, required in arguments]
+    return f"  {' '.join((command, *words))}{'  ' + about if about else ''}"
+
+
+def no_prompt(server_name: str, name: str) -> str:
+    return f"The MCP server {server_name} offers no prompt {name}."
 
 
 def server_crashed(name: str) -> str:

@@ -68,7 +68,7 @@ test("a resource of two files, one without content, and one that is chosen with 
   await box(page).pressSequentially("@empty");
   await resources(page).waitFor();
   await box(page).press("Tab");
-  await chips(page).getByRole("alert").getByText("notes: the resource is empty").waitFor();
+  await chips(page).getByRole("alert").getByText("the MCP server notes: the resource is empty").waitFor();
   expect(await chips(page).count()).toBe(3);
   await chips(page).last().getByRole("button", { name: "Remove empty" }).click();
   expect(await chips(page).count()).toBe(2);

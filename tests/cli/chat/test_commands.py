@@ -16,6 +16,7 @@ from aster_sidecar.cli.chat.connection import Connection
 from aster_sidecar.cli.chat.conversation import OpenConversation
 from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.interrupts import CtrlC
+from aster_sidecar.cli.chat.offers import Offers
 from aster_sidecar.cli.chat.plain_views import PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
@@ -41,7 +42,8 @@ def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
             reverts = Reverts(connection, view, state, prompt)
             rewinding = Rewinding(connection, view, state, conversation, prompt, turns, files, reverts)
             changes = Changes(connection, view, state, conversation, prompt, reverts)
-            parts = (conversation, prompt, questions, turns, choices, files, rewinding, changes)
+            offers = Offers(connection, view, state, prompt, turns, files)
+            parts = (conversation, prompt, questions, turns, choices, files, rewinding, changes, offers)
             await body(Commands(connection, view, state, *parts))
 
     asyncio.run(run())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
@@ -30,6 +32,31 @@ def test_the_history_is_in_a_file_for_the_owner_only(tmp_path: Path) -> None:
 def test_commands_are_completed() -> None:
     found = command_completer().get_completions(Document("/s"), None)  # type: ignore[arg-type]
     assert {entry.text for entry in found} == {name for name in texts.COMMANDS if name.startswith("/s")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("/no", ["/notes:greet"]),
+        ("/he", ["/help"]),
+        ("see @no", ["@notes:notes://one"]),
+        ("see\n@notes:notes://o", ["@notes:notes://one"]),
+        ("a /no", []),
+        ("mail@no", []),
+    ],
+)
+def test_what_servers_offer_is_completed(typed: str, completed: list[str]) -> None:
+    async def offered(sign: str) -> Mapping[str, str]:
+        return {"/notes:greet": "Greets"} if sign == "/" else {"@notes:notes://one": "One"}
+
+    async def body() -> list[Completion]:
+        completions = command_completer(offered).get_completions_async(Document(typed), CompleteEvent())
+        return [one async for one in completions]
+
+    found = asyncio.run(body())
+    assert [one.text for one in found] == completed
+    for one in found:
+        assert typed.endswith(one.text[: -one.start_position])
 
 
 @pytest.mark.parametrize(
