@@ -143,7 +143,7 @@ setup: $(VENV)/bin/python
 	@$(BIN)/python scripts/install.py --project . requirements-dev.lock
 
 runtime: $(VENV)/bin/python
-	@$(BIN)/python scripts/install.py --project . --compile --unless requirements-dev.lock requirements.lock
+	@$(BIN)/python scripts/install.py --project . --compile --unless requirements-dev.lock requirements-run.lock
 
 npm:
 	@sh shells/npm.sh
@@ -271,6 +271,7 @@ lock: setup
 	$(LOCK) --group llama -o requirements-llama.lock
 	$(LOCK) pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -c requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra google --extra mcp --extra otel -c requirements-dev.lock -o requirements-extras.lock
+	$(LOCK) pyproject.toml --group build --extra mcp -c requirements-dev.lock -o requirements-run.lock
 
 clean:
 	@sh package/freeze.sh --clean

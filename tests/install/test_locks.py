@@ -74,12 +74,12 @@ def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(
     foreign = tmp_path / "elsewhere" / "foreign-1.0.dist-info"  # packages on a person's PYTHONPATH are to be ignored
     foreign.mkdir(parents=True)
     (foreign / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
-    with serve(python_index([lock, copy / "requirements.lock"])) as url:
+    with serve(python_index([lock, copy / "requirements-run.lock"])) as url:
         index = {"PIP_INDEX_URL": f"{url}/simple/", "PYTHONPATH": str(foreign.parent)}
         made = run(["make", "runtime", f"PYTHON={sys.executable}"], copy, tmp_path, **index)
         assert made.returncode == 0, made.stdout + made.stderr
         python = copy / ".venv" / "bin" / "python"
-        assert installed(python, tmp_path) == pins(copy / "requirements.lock")
+        assert installed(python, tmp_path) == pins(copy / "requirements-run.lock")
         made = run(["make", "setup", f"PYTHON={sys.executable}"], copy, tmp_path, **index)
         assert made.returncode == 0, made.stdout + made.stderr
         assert "installing" in made.stdout
@@ -100,6 +100,15 @@ def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(
         assert "must have their versions pinned" in run(resolving, copy, tmp_path, **index).stderr
 
 
+def test_make_run_installs_what_is_shipped_and_what_mcp_servers_need_and_no_other_extra() -> None:
+    run_pins, shipped = pins(ROOT / "requirements-run.lock"), pins(ROOT / "requirements.lock")
+    developers, every_extra = pins(ROOT / "requirements-dev.lock"), pins(ROOT / "requirements-extras.lock")
+    assert shipped.items() <= run_pins.items() <= developers.items(), "the locks name different versions"
+    assert {"mcp", "fastmcp-slim"} <= run_pins.keys() - shipped.keys()
+    others = {"google-genai", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"}
+    assert others <= every_extra.keys() - run_pins.keys()
+
+
 def test_the_frozen_daemon_s_environment_is_what_its_locks_say(copy: Path, tmp_path: Path) -> None:
     locks = [copy / "requirements.lock", copy / "requirements-package.lock"]
     with serve(python_index(locks)) as url:
@@ -112,7 +121,7 @@ def test_the_frozen_daemon_s_environment_is_what_its_locks_say(copy: Path, tmp_p
 
 
 def test_a_lock_that_names_more_than_can_be_installed_is_an_error(copy: Path, tmp_path: Path) -> None:
-    lock = copy / "requirements.lock"
+    lock = copy / "requirements-run.lock"
     files = python_index([lock])
     lock.write_text(lock.read_text("utf-8") + f"nowhere-to-be-had==1.0 \\\n    --hash=sha256:{'0' * 64}\n", "utf-8")
     with serve(files) as url:
