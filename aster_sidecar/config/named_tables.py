@@ -65,6 +65,7 @@ class NamedTable(BaseModel):
 
 
 M = TypeVar("M", bound=NamedTable)
+NAMES = "1 to 32 of a-z, 0-9, _ and -"
 
 
 def read_tables(kind: str, tables: Mapping[str, Any], model: type[M]) -> list[M]:
@@ -72,10 +73,19 @@ def read_tables(kind: str, tables: Mapping[str, Any], model: type[M]) -> list[M]
     return [_read(kind, name, table, model) for name, table in tables.items()]
 
 
-def _read(kind: str, name: str, table: Any, model: type[M]) -> M:
-    where = f"[{kind}.{visible(name, newlines=False)[:64]}]"
+def check_name(kind: str, name: str) -> None:
+    """Raises: ConfigInvalid if a table can't have this name."""
     if not re.fullmatch(r"[a-z0-9_-]{1,32}", name):
-        raise ConfigInvalid(f"{where}: the name is not allowed", hint="allowed: 1 to 32 of a-z, 0-9, _ and -")
+        raise ConfigInvalid(f"{_shown(kind, name)}: the name is not allowed", hint=f"allowed: {NAMES}")
+
+
+def _shown(kind: str, name: str) -> str:
+    return f"[{kind}.{visible(name, newlines=False)[:64]}]"
+
+
+def _read(kind: str, name: str, table: Any, model: type[M]) -> M:
+    check_name(kind, name)
+    where = _shown(kind, name)
     if not isinstance(table, Mapping):
         raise ConfigInvalid(
             f"{kind}.{name} = {str(table)[:100]!r}: not a table", hint=f"write {where} and its keys below"

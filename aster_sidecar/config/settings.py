@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from aster_sidecar.config.named_tables import check_name
 from aster_sidecar.config.places import Places
 from aster_sidecar.config.project_file import Project, ProjectStamp, project_stamp, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
@@ -80,6 +81,7 @@ class Config:
                 )
         unknown = sorted(content.keys() - DEFAULTS.keys() - TABLES)
         self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
+        self._own_problems += [f"{self._path}: {problem}" for problem in misnamed_servers(content.get("mcp", {}))]
         self._file = validated(
             {
                 key: value
@@ -219,6 +221,15 @@ def checked(project: Project) -> Project:
         except ConfigInvalid as error:
             problems.append(f"{error.message}; ignored ({error.hint})")
     return Project(project.directory, values, tuple(problems))
+
+
+def misnamed_servers(tables: Iterable[str]) -> Iterator[str]:
+    """A message for each MCP server with a name that is not allowed. Such a table is ignored."""
+    for name in tables:
+        try:
+            check_name("mcp", name)
+        except ConfigInvalid as error:
+            yield f"{error.message}, ignored ({error.hint})"
 
 
 def unfit(work_dir: Path) -> str | None:

@@ -38,8 +38,9 @@ Kind = Literal["mcp", "services"]
 def write_named(path: Path, kind: Kind, name: str, changes: Mapping[str, Any] | None) -> None:
     """Set keys of `[KIND.NAME]`, or remove those with None, atomically; comments and everything else stay.
 
-    A table is created if it is missing. Mappings, such as `env`, are changed key by key in the same way; one without
-    keys is removed. `changes` None: remove the whole table. Comments in what is removed stay, as lines of their own.
+    A table is created if it is missing, or in place of something that is no table. Mappings, such as `env`, are changed
+    key by key in the same way; one without keys is removed. `changes` None: remove the whole table. Comments in what is
+    removed stay, as lines of their own.
 
     Raises: ConfigInvalid; the file is then as it was.
     """
@@ -60,11 +61,11 @@ def changed(text: str, kind: Kind, name: str, changes: Mapping[str, Any] | None)
         named.pop(name, None)
         edited = without(text, where)
     else:
-        if not isinstance(named.get(name, {}), dict):
-            raise ConfigInvalid(f"{shown} is not a table", hint=f"write {shown} and its keys below")
-        old = named.get(name, {})
+        edited, there = text, named.get(name, {})
+        old = cast("dict[str, Any]", there) if isinstance(there, dict) else dict[str, Any]()
+        if not isinstance(there, dict):
+            edited = without(text, where)
         named[name] = merged(old, changes)
-        edited = text
         for key, value in differences(where, old, named[name]):
             edited = without(edited, key) if value is None else with_value(edited, key, value)
         if name not in tomllib.loads(edited).get(kind, {}):

@@ -95,7 +95,7 @@ from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.browser.service import BrowserService
 from aster_sidecar.tools.builtin import builtin_tools
 from aster_sidecar.tools.mcp import references
-from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
+from aster_sidecar.tools.mcp.config import ServerSpec, listed_servers
 from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
 from aster_sidecar.tools.mcp.server import Home
 from aster_sidecar.tools.mcp.servers import Servers
@@ -245,7 +245,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     config, places = base.config, base.settings.places
     tools = [*builtin_tools(), *code.tools]
     names = [tool.name for tool in tools]
-    mcp_specs = server_specs(base.config_file.get("mcp", {}))
+    mcp_specs = listed_servers(base.config_file.get("mcp", {}))
     accepted = AcceptedDefinitions(base.journal)
     logs_dir = base.settings.places.logs_dir if base.settings.log_file else None
 

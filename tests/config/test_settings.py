@@ -356,6 +356,12 @@ def test_servers_that_are_no_table_are_named(tmp_path: Path) -> None:
         config(tmp_path)
 
 
+def test_a_server_with_a_name_that_is_not_allowed_is_a_problem_and_ignored(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[mcp.Files]\ncommand = 'x'\n[mcp.b]\ncommand = 3\n")
+    [problem] = config(tmp_path).problems
+    assert problem.endswith("[mcp.Files]: the name is not allowed, ignored (allowed: 1 to 32 of a-z, 0-9, _ and -)")
+
+
 # -- the project -------------------------------------------------------------------------------------------------------
 
 

@@ -214,8 +214,6 @@ def test_a_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
     [
         ("mcp = 3\n", {"command": "x"}, "mcp is not a table"),
         ("[[mcp]]\na = 1\n", None, "mcp is not a table"),
-        ("[mcp]\nfiles = 3\n", {"command": "x"}, r"\[mcp.files\] is not a table"),
-        ("[[mcp.files]]\na = 1\n", {"command": "x"}, r"\[mcp.files\] is not a table"),
         ("[mcp.files\n", {"command": "x"}, "config.toml: .*line 1"),
         ("[mcp.files]\n", {"command": object()}, "TOML has no object"),
         ("[mcp.files]\n", {"command": "\ud800"}, "config.toml"),
@@ -228,6 +226,21 @@ def test_what_cannot_be_changed_leaves_the_file_as_it_was(
         written(tmp_path, text, "files", changes)
     assert (tmp_path / "config.toml").read_text() == text
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[mcp]\nfiles = 3\nother = { command = 'y' }\n",
+        "mcp = { files = 'npx', other.command = 'y' }\n",
+        "[[mcp.files]]\na = 1\n[[mcp.files]]\n[mcp.other]\ncommand = 'y'\n",
+    ],
+)
+def test_what_is_no_table_is_replaced_by_one_or_removed(tmp_path: Path, text: str) -> None:
+    other = {"other": {"command": "y"}}
+    after = written(tmp_path, text, "files", {"command": "x", "args": None})
+    assert tomllib.loads(after)["mcp"] == {"files": {"command": "x"}, **other}
+    assert tomllib.loads(written(tmp_path, text, "files", None))["mcp"] == other
 
 
 # -- any document, any change ------------------------------------------------------------------------------------------

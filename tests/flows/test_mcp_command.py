@@ -355,6 +355,28 @@ def test_the_doctor_says_why_the_browser_is_not_ready(launch: Callable[..., Daem
     assert found.keys() == {"browser", "mcp servers"}
 
 
+def test_the_doctor_and_the_list_name_a_mistake_in_the_table_of_a_server(
+    launch: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    (tmp_path / "a" / "data").mkdir(parents=True)
+    (tmp_path / "a" / "data" / "config.toml").write_text(
+        "[mcp.typo]\ncommand = 'x'\ncomand = 'y'\n[mcp.off]\nenabled = false\n"
+    )
+    daemon = launch()
+    found = examined(ask(daemon, "doctor", "--no-model", "--json"))
+    assert found["configuration"]["status"] == "ok"
+    assert found["mcp servers"]["detail"] == "typo: crashed, off: turned off"
+    typo, off = found["mcp server typo"], found["mcp server off"]
+    assert (typo["status"], typo["detail"]) == ("warning", "crashed: [mcp.typo] comand: unknown key")
+    assert (off["status"], off["detail"]) == ("warning", "turned off: [mcp.off]: neither command nor url is given")
+    assert typo["remedy"].endswith("or replace the server: aster-sidecar mcp add typo --replace")
+    assert "comand: unknown key" in mcp(daemon).out
+    assert "comand: unknown key" in mcp(daemon, "show", "typo").out
+    mcp(daemon, "add", "typo", "--replace", "--no-try", "--url", "http://127.0.0.1:9/mcp")
+    mcp(daemon, "remove", "off")
+    assert saved(daemon) == {"typo": {"url": "http://127.0.0.1:9/mcp"}}
+
+
 def test_without_a_daemon_nothing_works_and_it_says_how_to_start_one(tmp_path: Path) -> None:
     for words in (["list"], ["show", "a"], ["add", "a", "--", "b"], ["enable", "a"], ["import"], ["logs", "a"]):
         told = say("mcp", *words, home=tmp_path, data_dir=tmp_path / "data")

@@ -373,6 +373,81 @@ def test_what_a_server_prints_is_its_log(daemon: Daemon, home: Path) -> None:
     assert (line["stream"], line["text"]) == ("stderr", "hello from the log")
 
 
+BROKEN = """\
+model = "demo:instant"
+[mcp.typo]
+command = "typo-mcp"
+comand = "typo"
+args = ["--readonly"]
+[mcp.neither]
+enabled = false
+[mcp.Wrong]
+command = "x"
+[mcp.flat]
+command = 3
+[mcp.living]
+command = {command}
+args = {args}
+"""
+
+
+def test_a_mistake_in_one_table_keeps_neither_the_daemon_nor_other_servers_from_starting(
+    launch: Callable[..., Daemon], home: Path
+) -> None:
+    (home.parent / "a" / "data").mkdir(parents=True)
+    text = BROKEN.format(command=json.dumps(sys.executable), args=json.dumps([str(SCRIPT), str(home)]))
+    (home.parent / "a" / "data" / "config.toml").write_text(text)
+    daemon = launch()
+    assert until_state(daemon, "ready")["tools"] == 5
+    typo, neither, flat, _ = daemon.call("GET", "/api/mcp")
+    assert (typo["state"], typo["enabled"], typo["where"]) == ("crashed", True, "typo-mcp")
+    assert typo["error"] == "[mcp.typo] comand: unknown key"
+    assert typo["hint"].startswith("allowed: command, args")
+    assert "aster-sidecar mcp add typo --replace" in typo["hint"]
+    assert (neither["state"], neither["enabled"]) == ("disabled", False)
+    assert neither["error"] == "[mcp.neither]: neither command nor url is given"
+    assert (flat["state"], flat["error"]) == ("crashed", "[mcp.flat] command = '3': should be a valid string")
+    assert daemon.call("GET", "/api/mcp/typo")["config"]["args"] == ["--readonly"]
+    assert daemon.call("POST", "/api/mcp/typo/restart")["state"] == "crashed"
+    assert "comand: unknown key" in daemon.log
+    warnings = [one["message"] for one in daemon.call("GET", "/api/snapshot")["warnings"]]
+    assert any("[mcp.Wrong]: the name is not allowed, ignored" in one for one in warnings)
+    assert any("the MCP server typo is not available: [mcp.typo] comand" in one for one in warnings)
+    [default] = [agent for agent in daemon.call("GET", "/api/agents") if agent["id"] == "default"]
+    assert [one.partition(":")[0] for one in default["missing"]] == [
+        f"the MCP server {name} is not available" for name in ("typo", "flat")
+    ]
+    assert daemon.refused("PATCH", "/api/mcp/typo", {"risk": "low"}).body["error"] == typo["error"]
+    assert daemon.refused("PATCH", "/api/mcp/neither", {"enabled": True}).code == "config_invalid"
+
+    with daemon.watch() as watcher:
+        mended = daemon.call("PATCH", "/api/mcp/neither", spec(home.parent, enabled=True))
+        watcher.until("mcp_changed", name="neither", state="starting")
+    assert mended["error"] is None
+    daemon.call("PUT", "/api/mcp/typo", spec(home, enabled=False))
+    assert daemon.call("GET", "/api/mcp/typo")["error"] is None
+    daemon.call("DELETE", "/api/mcp/flat")
+    assert saved(daemon) == {
+        "typo": spec(home, enabled=False),
+        "neither": spec(home.parent, enabled=True),
+        "Wrong": {"command": "x"},
+        "living": spec(home),
+    }
+    daemon.restart()
+    until_state(daemon, "ready")
+    assert [one["error"] for one in daemon.call("GET", "/api/mcp")] == [None] * 3
+
+
+@pytest.mark.parametrize("text", ["[mcp.a\n", "mcp = 3\n", "[services.a]\nx = 1\n", "max_requests = 'x'\n"])
+def test_any_other_mistake_in_the_file_keeps_the_daemon_from_starting(
+    launch: Callable[..., Daemon], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "a" / "data").mkdir(parents=True)
+    (tmp_path / "a" / "data" / "config.toml").write_text(text)
+    with pytest.raises(AssertionError, match="exit 5"):
+        launch()
+
+
 def test_an_agent_says_what_it_does_without(daemon: Daemon, home: Path) -> None:
     (daemon.data_dir / "agents").mkdir()
     (daemon.data_dir / "agents" / "other.yaml").write_text("name: Other\ntools: [living_echo, living_lost, list_dir]\n")

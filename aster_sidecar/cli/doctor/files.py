@@ -122,7 +122,7 @@ def configuration(where: Places, config: Config) -> Check:
     """The tables of config.toml and the list of trusted projects; `config` has been read without an error."""
     from aster_sidecar.config.trusted_projects import trusted
     from aster_sidecar.services.config import service_specs
-    from aster_sidecar.tools.mcp.config import server_specs
+    from aster_sidecar.tools.mcp.config import listed_servers
 
     path = where.config_path
     try:
@@ -132,7 +132,7 @@ def configuration(where: Places, config: Config) -> Check:
         for name, table in (("mcp", mcp), ("services", services)):
             if not isinstance(table, dict):
                 raise ConfigInvalid(f"{path}: {name} is not a table", hint=f"write [{name}.NAME] and its keys below")
-        servers = server_specs(mcp)
+        servers = listed_servers(mcp)  # the check of MCP servers reports mistakes: a daemon starts with them
         service_specs(services)
         trusted(where.config_dir)
     except ConfigInvalid as error:

@@ -13,7 +13,7 @@ from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.daemon.client import Client, ClientError, Running, path_part
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.tools.base import ToolError
-from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
+from aster_sidecar.tools.mcp.config import BrokenSpec, ServerSpec, listed_servers
 from aster_sidecar.tools.mcp.references import resolved
 from aster_sidecar.tools.mcp.transports import program_path
 
@@ -74,8 +74,8 @@ def troubles(client: Client, server: dict[str, Any]) -> Iterator[Check]:
     check, logs = f"mcp server {name}", f"aster-sidecar mcp logs {name} shows its output"
     if server["state"] in ("idle", "starting"):
         yield Check(check, "warning", f"it has not answered within {START_S:g} s", logs)
-    elif server["state"] in ("backoff", "crashed"):
-        yield Check(check, "warning", f"{server['state']}: {server['error']}", server["hint"] or logs)
+    elif server["error"]:
+        yield Check(check, "warning", f"{words_of(server)}: {server['error']}", server["hint"] or logs)
     yield from tool_troubles(client, server, check)
 
 
@@ -102,7 +102,7 @@ def of_file(config_path: Path) -> Iterator[Check]:
     """The servers of config.toml: which there are, and what each would lack. None is started."""
     try:
         tables: Any = read_file(config_path).get("mcp", {})
-        specs = server_specs(tables) if isinstance(tables, dict) else None  # pyright: ignore[reportUnknownArgumentType]
+        specs = listed_servers(tables) if isinstance(tables, dict) else None  # pyright: ignore[reportUnknownArgumentType]
     except ConfigInvalid:
         specs = None
     if specs is None:
@@ -114,7 +114,10 @@ def of_file(config_path: Path) -> Iterator[Check]:
     names = ", ".join(spec.name if spec.enabled else f"{spec.name} (turned off)" for spec in specs)
     yield Check(NAME, "skipped", f"{names}: no daemon is running that could have started them")
     for spec in specs:
-        if spec.enabled and (lacks := lacking(spec, os.environ)):
+        if isinstance(spec, BrokenSpec):
+            remedy = f"{spec.fault.hint}; change [mcp.{spec.name}] in {config_path}"
+            yield Check(f"mcp server {spec.name}", "warning", spec.fault.message, remedy)
+        elif spec.enabled and (lacks := lacking(spec, os.environ)):
             remedy = f"install or set what is missing, or change [mcp.{spec.name}] in {config_path}"
             yield Check(f"mcp server {spec.name}", "warning", lacks, remedy)
 

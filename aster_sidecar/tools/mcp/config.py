@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from aster_sidecar.config.named_tables import AnyText, Directory, NamedTable, Seconds, Text, VariableName, read_tables
+from aster_sidecar.config.named_tables import (
+    AnyText,
+    Directory,
+    NamedTable,
+    Seconds,
+    Text,
+    VariableName,
+    check_name,
+    read_tables,
+)
 from aster_sidecar.config.table_errors import allowed_values
+from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.policy.permissions import Risk
 from aster_sidecar.tools.mcp.naming import digest
 from aster_sidecar.tools.mcp.references import checked, is_address, sample
@@ -100,6 +110,42 @@ class ServerSpec(NamedTable):
         return digest([self.command, list(self.args), self.cwd, self.url])
 
 
+class BrokenSpec(ServerSpec):
+    """A server whose table has a mistake, with the settings that are right. It is listed, and never started."""
+
+    _fault: ConfigInvalid = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _is_a_program_or_a_url(self) -> Self:
+        return self  # that it is neither may be the mistake
+
+    @classmethod
+    def of(cls, name: str, table: Any, fault: ConfigInvalid) -> Self:
+        """The server with those keys of its table that are right by themselves."""
+        given = cast("Mapping[str, Any]", table) if isinstance(table, Mapping) else dict[str, Any]()
+        right = {key: given[key] for key in ALLOWED if key in given and cls._is_right(key, given[key])}
+        spec = cls.model_validate({"name": name, **right})
+        spec._fault = fault
+        return spec
+
+    @classmethod
+    def _is_right(cls, key: str, value: Any) -> bool:
+        try:
+            cls.model_validate({"name": "", key: value})
+        except ValidationError:
+            return False
+        return True
+
+    @property
+    def fault(self) -> ConfigInvalid:
+        """The mistake, with the table, the key, the value and what is allowed."""
+        return self._fault
+
+    def is_same_program(self, other: ServerSpec) -> bool:
+        """Never: it is no program."""
+        return False
+
+
 ALLOWED = allowed_values(ServerSpec)
 """The keys of a table, and the values that each may have, in words."""
 
@@ -107,3 +153,21 @@ ALLOWED = allowed_values(ServerSpec)
 def server_specs(tables: Mapping[str, Any]) -> list[ServerSpec]:
     """The servers in the `mcp` table. Raises: ConfigInvalid with the table, the key, the value and a hint."""
     return read_tables("mcp", tables, ServerSpec)
+
+
+def listed_servers(tables: Mapping[str, Any]) -> list[ServerSpec]:
+    """As `server_specs`, with a BrokenSpec for each table with a mistake, so that the other servers can be used.
+
+    Tables with names that are not allowed are left out; `Config.problems` names them.
+    """
+    found: list[ServerSpec] = []
+    for name, table in tables.items():
+        try:
+            check_name("mcp", name)
+        except ConfigInvalid:
+            continue
+        try:
+            found += server_specs({name: table})
+        except ConfigInvalid as error:
+            found.append(BrokenSpec.of(name, table, error))
+    return found

@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.base import Tool, ToolError
-from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.config import BrokenSpec, ServerSpec
 from aster_sidecar.tools.mcp.connection import Connection, ConnectionFailed
 from aster_sidecar.tools.mcp.definitions import Arguments, Definition, arguments_model
 from aster_sidecar.tools.mcp.grants import AcceptedDefinitions
@@ -71,6 +72,12 @@ def _place(spec: ServerSpec) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def mending(name: str, fault: ConfigInvalid) -> str:
+    """What to do about a mistake in a server's table in `config.toml`."""
+    there = f"correct [mcp.{name}] in config.toml and start the daemon again"
+    return f"{fault.hint}; {there}, or replace the server: aster-sidecar mcp add {name} --replace"
+
+
 async def as_it_is(spec: ServerSpec) -> ServerSpec:
     return spec
 
@@ -108,6 +115,8 @@ class Server:
     ) -> None:
         """`after`: the end of an earlier server of this name, before which it is not started."""
         self.spec = spec
+        self.fault = spec.fault if isinstance(spec, BrokenSpec) else None
+        """The mistake in its table in `config.toml`, with which it is not started."""
         self.knowledge = knowledge
         self.log = home.log_of(spec.name) if home.log_of is not None else None
         self.tools: list[Tool[Any]] = []
@@ -153,13 +162,18 @@ class Server:
     def fresh(self) -> bool:
         """Whether it was started so recently that it is not late yet."""
         begun = self._learning is not None
-        return not self._known and not self._failures and (not begun or time.monotonic() - self._begun_s < REACH_S)
+        return (
+            self.fault is None
+            and not self._known
+            and not self._failures
+            and (not begun or time.monotonic() - self._begun_s < REACH_S)
+        )
 
     @property
     def state(self) -> wire.McpState:
         if not self.spec.enabled:
             return "disabled"
-        if self._crashed:
+        if self._crashed or self.fault is not None:
             return "crashed"
         if self.connection.session_now is not None:
             return "ready"
@@ -178,6 +192,10 @@ class Server:
                 False,
                 f"the MCP server {name} is turned off",
                 f"turn it on in the settings, or: aster-sidecar mcp enable {name}",
+            )
+        if self.fault is not None:
+            return Missing(
+                name, False, f"the MCP server {name} is not available: {self.fault.message}", mending(name, self.fault)
             )
         if self._crashed:
             words = f"the MCP server {name} failed {len(self._crashes)} times and is left alone for now: {trouble}"
@@ -201,8 +219,10 @@ class Server:
     def info(self) -> wire.McpServerInfo:
         """The state of the server, for clients."""
         session = self.connection.session_now
-        unavailable = self._trouble if self.state in ("crashed", "backoff", "starting") else ""
-        missing = self.missing if unavailable else None
+        error = self._trouble if self.state in ("crashed", "backoff", "starting") else ""
+        hint = self.missing.hint if error and self.missing is not None else None
+        if self.fault is not None:  # also while it is turned off: it can't be turned on
+            error, hint = self.fault.message, mending(self.spec.name, self.fault)
         return wire.McpServerInfo(
             name=self.spec.name,
             enabled=self.spec.enabled,
@@ -211,8 +231,8 @@ class Server:
             where=visible(_place(self.spec), newlines=False)[:300],
             pid=self.connection.program.pid if self.connection.program is not None else None,
             ready_since=self._ready_since if session is not None else None,
-            error=unavailable or None,
-            hint=missing.hint if missing is not None else None,
+            error=error or None,
+            hint=hint,
             problems=self.problems[: 4 * NAMED_MOST],
             failures=self._failures,
             next_try=self._next_try if self.state == "backoff" else None,
@@ -271,21 +291,25 @@ class Server:
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Start it in the background, unless it is ready, disabled or crashed, or the delay after a failure runs."""
+        """Start it in the background, unless it is ready, disabled or crashed, or the delay after a failure runs.
+
+        One with a mistake in its table is never started.
+        """
         if self._crashed and time.monotonic() - self._crashes[-1] >= REST_S:
             self._crashed = False
             self._crashes.clear()
         idle = not (self.starting or self.connection.closed or self._crashed)
-        if idle and self.spec.enabled and self.connection.session_now is None and time.monotonic() >= self._due_s:
+        usable = self.spec.enabled and self.fault is None
+        if idle and usable and self.connection.session_now is None and time.monotonic() >= self._due_s:
             self._begin()
 
     def restart(self) -> None:
-        """End it and start it now. Earlier failures no longer count."""
+        """End it and start it now. Earlier failures no longer count. One with a mistake in its table is not started."""
         self._trouble = ""
         self._failures, self._crashed, self._due_s, self._next_try = 0, False, 0.0, None
         self._crashes.clear()
         self.patient = True
-        if self.spec.enabled and not self.connection.closed:
+        if self.spec.enabled and self.fault is None and not self.connection.closed:
             self._begin(again=True)
 
     def adjust(self, spec: ServerSpec) -> None:

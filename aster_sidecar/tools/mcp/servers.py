@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,8 @@ from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.naming import tool_names
 from aster_sidecar.tools.mcp.server import Home, Missing, Server
 from aster_sidecar.tools.mcp.tools import Knowledge
+
+log = logging.getLogger(__name__)
 
 TRY_S = 50.0
 """How long a server that is only tried may take: less than the 60 s that our client waits for an answer."""
@@ -52,6 +55,9 @@ class Servers:
         self.told = self._home.told
         """Publishes the name of a server whose state has changed."""
         self._servers = {spec.name: Server(spec, self._home) for spec in specs}
+        for server in self._servers.values():
+            if server.fault is not None:
+                log.warning("%s (%s)", server.fault.message, server.fault.hint)
         self._reserved = frozenset(reserved)
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._trying = asyncio.Lock()
@@ -63,7 +69,7 @@ class Servers:
     @property
     def programs(self) -> int:
         """How many servers are programs on this machine."""
-        return sum(server.spec.command is not None for server in self._servers.values())
+        return sum(server.spec.command is not None and server.fault is None for server in self._servers.values())
 
     def names(self) -> list[str]:
         return list(self._servers)

@@ -107,7 +107,11 @@ def test_little_space_is_a_warning_and_less_is_a_failure(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(
     ("text", "detail"),
-    [("mcp = 5", "mcp is not a table"), ("services = []", "services is not a table"), ("[mcp.a]\nx = 1", "mcp.a")],
+    [
+        ("mcp = 5", "mcp is not a table"),
+        ("services = []", "services is not a table"),
+        ("[services.a]\nx = 1", "services.a"),
+    ],
 )
 def test_a_wrong_table_of_the_configuration_fails(home: Path, text: str, detail: str) -> None:
     where = places({"HOME": str(home), "USERPROFILE": str(home)})

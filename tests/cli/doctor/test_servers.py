@@ -20,9 +20,19 @@ def checks(tmp_path: Path, config: str) -> list[Check]:
 def test_without_servers_nothing_is_checked(tmp_path: Path) -> None:
     [found] = mcp_servers(tmp_path / "config.toml", None)
     assert (found.status, found.detail) == ("skipped", "none")
-    for wrong in ("[mcp", "mcp = 1", "[mcp.docs]\ncommand = 1\n"):
+    for wrong in ("[mcp", "mcp = 1"):
         [found] = checks(tmp_path, wrong)
         assert (found.status, found.detail) == ("skipped", "config.toml can't be read")
+
+
+def test_a_mistake_in_a_table_is_named_and_the_others_are_checked(tmp_path: Path) -> None:
+    config = "[mcp.docs]\ncommand = 1\nenabled = false\n[mcp.missing]\ncommand = 'no-such-program-here'\n[mcp.A]\n"
+    summary, docs, missing = checks(tmp_path, config)
+    assert "docs (turned off), missing: no daemon is running" in summary.detail
+    assert (docs.name, docs.status) == ("mcp server docs", "warning")
+    assert docs.detail == "[mcp.docs] command = '1': should be a valid string"
+    assert "[mcp.docs] in" in str(docs.remedy)
+    assert missing.name == "mcp server missing"
 
 
 def test_what_a_server_lacks_is_named_and_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aster_sidecar.errors import ConfigInvalid
-from aster_sidecar.tools.mcp.config import ALLOWED, ServerSpec, server_specs
+from aster_sidecar.tools.mcp.config import ALLOWED, BrokenSpec, ServerSpec, listed_servers, server_specs
 
 
 def test_a_table_becomes_a_server() -> None:
@@ -75,6 +75,33 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(key: str, value: Any) -> 
     assert refused.value.message.startswith("[mcp.here]")
     assert key in refused.value.message
     assert refused.value.hint == f"allowed: {ALLOWED[key]}"
+
+
+@pytest.mark.parametrize(
+    ("table", "said", "kept"),
+    [
+        (3, "not a table", {}),
+        ({}, "neither command nor url", {}),
+        ({"command": "x", "url": "http://h/"}, "both command and url", {"command": "x", "url": "http://h/"}),
+        ({"command": "x", "comand": 1, "args": ["-y"]}, "comand: unknown key", {"command": "x", "args": ("-y",)}),
+        ({"command": ["x"], "enabled": False, "risk": "no"}, "command = ", {"enabled": False}),
+        (
+            {"url": "http://h/", "env": {"A": "b"}, "agents": ["a"]},
+            "[mcp.a] env",
+            {"env": {"A": "b"}, "agents": ("a",)},
+        ),
+        ({"command": "x", "name": "b", "enabled": "no"}, "name: unknown key", {"command": "x", "enabled": True}),
+    ],
+)
+def test_a_mistake_in_a_table_harms_no_other_server(table: Any, said: str, kept: dict[str, Any]) -> None:
+    first, broken, last = listed_servers({"a1": {"command": "y"}, "a": table, "B": {}, "a2": {"command": "z"}})
+    assert [type(one) for one in (first, broken, last)] == [ServerSpec, BrokenSpec, ServerSpec]
+    assert isinstance(broken, BrokenSpec)
+    assert said in broken.fault.message
+    assert broken.fault.hint
+    assert {key: getattr(broken, key) for key in kept} == kept
+    assert broken.risk == "high"
+    assert not broken.is_same_program(broken)
 
 
 @pytest.mark.parametrize("headers", [{"A b": "c"}, {"": "c"}, {"A": "\u00e9"}, {"A": "b\tc"}, {"A": 1}])
