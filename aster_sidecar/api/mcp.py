@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import os
 import re
 import sys
@@ -17,7 +19,7 @@ from aster_sidecar.config.table_writer import merged, write_named
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
-from aster_sidecar.errors import ConfigInvalid, InvalidShape, McpNotFound
+from aster_sidecar.errors import ConfigInvalid, InvalidShape, McpNotFound, StoreError
 from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.telemetry.redaction import secrets_in
@@ -27,8 +29,12 @@ from aster_sidecar.tools.mcp.config import ServerSpec, server_specs
 from aster_sidecar.tools.mcp.converting import Candidate
 from aster_sidecar.tools.mcp.servers import Servers
 
+log = logging.getLogger(__name__)
+
 TELL_AGAIN_S = 2.0
 WHERE_CHARS = 300
+NAME_CHARS = 64
+"""How much of the name of a variable is in the name of its secret, if that can't have the whole name."""
 
 
 class McpCalls:
@@ -119,12 +125,11 @@ class McpCalls:
         self._servers.get(name)
         self._refuse_known(name)
         async with self._changing:
+            referred = await asyncio.to_thread(self._referred)
             await asyncio.to_thread(write_named, self._path, "mcp", name, None)
             if name in self._servers.names():
                 self._servers.remove(name)
-            for secret in self._secrets.names():
-                if secret.startswith(secret_name(name, "")):
-                    await self._secrets.drop(secret)
+            await self._drop_unused(name, referred)
         return wire.McpRemoved(name=name)
 
     def restart(self, name: str) -> wire.McpServerInfo:
@@ -160,6 +165,7 @@ class McpCalls:
         self._learn(secrets_in({name: spec.model_dump(include={"env", "headers"})}))
         for secret, value in secrets.items():
             await self._secrets.put(secret, value)
+        referred = await asyncio.to_thread(self._referred)
         await asyncio.to_thread(write_named, self._path, "mcp", name, plain)
         self._told.pop(name, None)  # clients read settings again that the event does not have
         self._servers.put(spec)
@@ -167,7 +173,28 @@ class McpCalls:
             self._servers.get(name).restart()
         else:
             self._servers.get(name).begin()  # also if no client has needed a server yet
+        try:
+            await self._drop_unused(name, referred)
+        except (ConfigInvalid, StoreError) as error:  # the settings are saved and used; the next change tries again
+            log.warning("unused secrets of the MCP server %s are still saved: %s", name, error.message)
         return self.get(name)
+
+    def _referred(self) -> set[str]:
+        """The names of the secrets to which servers in `config.toml` refer. Raises: ConfigInvalid."""
+        return references.secret_names(read_file(self._path).get("mcp"))
+
+    async def _drop_unused(self, name: str, before: set[str]) -> None:
+        """Delete saved secrets of a server to which no server refers any more; `before` are those referred to earlier.
+
+        Raises: ConfigInvalid, StoreError.
+        """
+        unused = [one for one in self._secrets.names() if one in before or one.startswith(secrets_prefix(name))]
+        if not unused:
+            return
+        after = await asyncio.to_thread(self._referred)
+        for secret in unused:
+            if secret not in after:
+                await self._secrets.drop(secret)
 
     # -- trying and adding ---------------------------------------------------------------------------------------------
 
@@ -285,9 +312,18 @@ class McpCalls:
         self._tell(name)
 
 
+def secrets_prefix(server: str) -> str:
+    """The beginning of the names of a server's saved secrets."""
+    return f"mcp.{server}."
+
+
 def secret_name(server: str, key: str) -> str:
-    """The name of a saved secret of a server; with the key "", the beginning of all of them."""
-    return f"mcp.{server}.{re.sub(r'[^A-Za-z0-9_-]', '_', key)}"
+    """The name under which the secret of a variable or a header is saved, which differs for each of a server."""
+    name = f"{secrets_prefix(server)}{key}"
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key) and len(name) <= references.SECRET_NAME_CHARS:
+        return name
+    shown = re.sub(r"[^A-Za-z0-9_-]", "_", key)[:NAME_CHARS]
+    return f"{secrets_prefix(server)}{shown}.{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def without_secrets(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

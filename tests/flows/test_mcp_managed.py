@@ -497,6 +497,61 @@ def test_a_secret_is_kept_out_of_the_file_and_reaches_the_server(
     assert "the secret nobody.saved.it is not saved" in found["error"]
 
 
+def test_a_secret_that_no_setting_refers_to_any_more_is_deleted(daemon: Daemon, home: Path) -> None:
+    def kept() -> dict[str, str]:
+        return json.loads((daemon.data_dir / "keys.json").read_text())
+
+    variables = {name: {"secret": f"sk-canary-{name}"} for name in ("A", "B", "C", "D", "E")}
+    add(daemon, home, env=variables)
+    other = {
+        "url": "http://127.0.0.1:9/mcp",
+        "headers": {"X": "${secret:mcp.living.E}", "Y": {"secret": "sk-canary-Y"}},
+    }
+    daemon.call("PUT", "/api/mcp/other", other)
+    all_names = {f"mcp.living.{name}" for name in variables} | {"mcp.other.Y"}
+    assert kept().keys() == all_names
+    daemon.call("PATCH", "/api/mcp/living", {"env": {"A": "plain", "B": None}, "risk": "low"})
+    assert kept().keys() == all_names - {"mcp.living.A", "mcp.living.B"}
+    refused = daemon.refused("PATCH", "/api/mcp/living", {"env": {"C": "plain"}, "timeout_s": 0})
+    assert refused.code == "config_invalid"
+    assert "mcp.living.C" in kept(), "nothing was saved"
+    daemon.call("PUT", "/api/mcp/living", spec(home, env={"D": "${secret:mcp.living.D}"}))
+    assert kept().keys() == {"mcp.living.D", "mcp.living.E", "mcp.other.Y"}, "the other server refers to E"
+    until_state(daemon, "ready")
+    daemon.restart()
+    until_state(daemon, "ready")
+    daemon.call("DELETE", "/api/mcp/living")
+    assert kept().keys() == {"mcp.living.E", "mcp.other.Y"}
+    daemon.call("DELETE", "/api/mcp/other")
+    assert not (daemon.data_dir / "keys.json").exists()
+
+
+def test_an_import_that_replaces_a_server_deletes_the_secrets_of_the_earlier_one(
+    daemon: Daemon, home: Path, tmp_path: Path
+) -> None:
+    add(daemon, home, env={"OLD": {"secret": "sk-canary-old"}})
+    file = tmp_path / "mcp.json"
+    env = {"API_TOKEN": "sk-canary-4242424242424242"}
+    file.write_text(json.dumps({"mcpServers": {"living": {**spec(home), "env": env}}}))
+    daemon.call("POST", "/api/mcp/import", {"path": str(file), "names": ["living"]})
+    until_state(daemon, "ready")
+    assert json.loads((daemon.data_dir / "keys.json").read_text()) == {"mcp.living.API_TOKEN": env["API_TOKEN"]}
+
+
+def test_variables_with_similar_names_have_secrets_of_their_own(daemon: Daemon, home: Path) -> None:
+    long = "L" * 200
+    env = {name: {"secret": f"sk-canary-of-{name}"} for name in ("A_B", "A.B", "A B", "Ä", "Ö", long, long + "2")}
+    add(daemon, home, env=env)
+    found = psutil.Process(running(home)[0]).environ()
+    assert {name: found[name] for name in env} == {name: value["secret"] for name, value in env.items()}
+    written = saved(daemon)["living"]["env"]
+    assert written["A_B"] == "${secret:mcp.living.A_B}", "names that were saved before stay the same"
+    daemon.call("PATCH", "/api/mcp/living", {"env": {"A.B": None}})
+    until_state(daemon, "ready")
+    assert "A.B" not in psutil.Process(running(home)[0]).environ()
+    assert len(json.loads((daemon.data_dir / "keys.json").read_text())) == len(env) - 1
+
+
 def test_a_server_works_in_the_folder_of_the_session(
     daemon: Daemon, provider: ProviderDouble, home: Path, tmp_path: Path
 ) -> None:

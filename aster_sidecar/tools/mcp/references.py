@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["env", "secret"]
 
+SECRET_NAME_CHARS = 128
 _NAMES = {
     "env": re.compile(r"[A-Za-z_][A-Za-z0-9_()]{0,199}"),
-    "secret": re.compile(r"[A-Za-z0-9_./-]{1,128}"),
+    "secret": re.compile(rf"[A-Za-z0-9_./-]{{1,{SECRET_NAME_CHARS}}}"),
 }
 _OWN_TOKEN = "ASTER_SIDECAR_TOKEN"
 _LITERAL = "$${ is a literal ${"
@@ -82,6 +83,16 @@ def parts(text: str) -> list[str | Reference]:
 def references_in(text: str) -> list[Reference]:
     """The references in a text, in their order. Raises: PydanticCustomError, as `parts`."""
     return [part for part in parts(text) if isinstance(part, Reference)]
+
+
+def secret_names(settings: Any) -> set[str]:
+    """The names of the secrets to which any text in these settings refers, also in settings that are not valid."""
+    if isinstance(settings, str):
+        return set(re.findall(r"\$\{secret:([^}]*)\}", settings))
+    if isinstance(settings, Mapping):
+        settings = list(cast("Mapping[str, Any]", settings).values())
+    inside = cast("list[Any]", settings) if isinstance(settings, list) else []
+    return {name for one in inside for name in secret_names(one)}
 
 
 def checked(text: str) -> str:

@@ -21,8 +21,13 @@ from aster_sidecar.tools.mcp.references import (
     parts,
     references_in,
     resolved,
+    secret_names,
 )
 
+SETTINGS = {
+    "one": {"args": ["-k", "${secret:a}", 3], "env": {"A": "x${secret:b.C}${env:D}", "B": "${secret:a}"}},
+    "broken": {"url": "${secret:e", "args": [["${secret:f}${"]], "headers": "${secret:}"},
+}
 TEXT = st.text() | st.text(alphabet="${}:envscrtA_1")
 NO_SECRETS: dict[str, str] = {}
 
@@ -197,3 +202,8 @@ def test_nul_reaches_no_program() -> None:
 def test_a_text_with_references_is_no_literal() -> None:
     with pytest.raises(ValueError, match="has references"):
         literal("x${env:A}")
+
+
+def test_the_secrets_of_whole_tables_are_found_also_beside_mistakes() -> None:
+    assert secret_names(SETTINGS) == {"a", "b.C", "f", ""}
+    assert secret_names(None) == secret_names(3) == set()
