@@ -1128,6 +1128,9 @@ export const texts = {
         title: "Browser",
         lead: "Agents can open pages, click and type in a browser of their own. Opening a site asks first.",
         use: "Give agents a browser",
+        headless: "Without windows",
+        isolated: "Forget cookies and logins when it ends",
+        again: "A browser that is running is started again when you change this.",
         allowed: "It opens public addresses. On this computer and its networks it opens only these:",
         host: "A host, with a port if you like",
         allow: "Allow",
@@ -1187,6 +1190,18 @@ export const texts = {
       folder: "Folder in which the program runs",
       folderHelp: "An absolute path. Empty: the work folder.",
       addressExample: "https://example.com/mcp",
+      roots: {
+        title: "Where it is told to work",
+        conversation: "In the folder of the conversation",
+        conversationHelp:
+          "Also in folders that are among its arguments. This is information for the server: it can still reach other folders.",
+        these: "In these folders",
+        folders: "Folders, one per line",
+        theseHelp:
+          "Absolute paths, one per line. Empty: it is told none. This is information for the server: it can still reach other folders.",
+      },
+      timeout: "Seconds that a call may take",
+      timeoutHelp: "Above 0, at most 3600. Empty: 60.",
       value: "Value",
       values: {
         add: { env: "Add a variable", headers: "Add a header" },
@@ -1212,6 +1227,7 @@ export const texts = {
         unnamed: () => "A value has no name.",
         twice: (name: string) => `The name ${name} is there twice.`,
         emptySecret: (name: string) => `Enter a value for ${name}.`,
+        badTimeout: () => "Enter seconds above 0, at most 3600.",
       },
       add: "Add",
       try: "Try",

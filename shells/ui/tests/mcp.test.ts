@@ -83,11 +83,21 @@ test("a server is added with the form, after a try, and its secret is not in con
   await form.getByRole("group", { name: "Variable 2" }).getByLabel("Value").fill("debug");
   expect(await form.getByRole("group", { name: "Variable 2" }).getByLabel("Secret").isChecked()).toBe(false);
 
-  await form.getByLabel(/^Folder/).fill("not/absolute");
+  await form.getByLabel("Seconds that a call may take").fill("4000");
+  await form.getByRole("radio", { name: "In these folders" }).check();
+  await form.getByRole("textbox", { name: "Folders, one per line" }).fill(`${home("new")}\n\n ${home("")} \n`);
+  await form.getByRole("button", { name: "Try", exact: true }).click();
+  await form
+    .getByRole("alert")
+    .getByText(/^Enter seconds above 0/)
+    .waitFor();
+  await focused(form.getByLabel("Seconds that a call may take"));
+  await form.getByLabel("Seconds that a call may take").fill("2.5");
+  await form.getByLabel(/^Folder in which/).fill("not/absolute");
   await form.getByRole("button", { name: "Try", exact: true }).click();
   await form.getByRole("alert").getByText(/cwd/).waitFor();
   expect(await variable.getByLabel("Value").inputValue(), "nothing typed is lost").toBe("a-very-secret-word");
-  await form.getByLabel(/^Folder/).fill("");
+  await form.getByLabel(/^Folder in which/).fill("");
   await form.getByRole("button", { name: "Try", exact: true }).click();
   await form.getByRole("status").getByText("It answered, and has 5 tools.").waitFor();
   expect(await form.getByRole("status").getByRole("listitem").allTextContents()).toContain("hang");
@@ -106,6 +116,10 @@ test("a server is added with the form, after a try, and its secret is not in con
   expect(file).toContain('LEVEL = "debug"');
   expect(file).toContain("${secret:mcp.notes.SECRET_CODE}");
   expect(file).not.toContain("a-very-secret-word");
+  expect((await daemon.client().call<McpServerDetails>("GET", "/api/mcp/notes")).config).toMatchObject({
+    roots: [home("new"), home("").replace(/\/$/, "")],
+    timeout_s: 2.5,
+  });
   await accessible(page, "the list of servers");
 
   await page.getByRole("button", { name: "Add a server" }).click();
@@ -241,7 +255,9 @@ test("a server is turned off and on, and one that crashes again and again is res
 });
 
 test("settings are edited, and what is not shown stays as it is", async () => {
-  const { open, daemon, home } = await room({ notes: `env = { PLAIN = "as it was", OTHER = "x" }` });
+  const { open, daemon, home } = await room({
+    notes: `env = { PLAIN = "as it was", OTHER = "x" }\nroots = []\ntimeout_s = 90`,
+  });
   const client = daemon.client();
   await client.call("PATCH", "/api/mcp/notes", { env: { SECRET_ONE: { secret: "the first word" } } });
   const page = await open("#/settings/mcp/notes");
@@ -260,7 +276,7 @@ test("settings are edited, and what is not shown stays as it is", async () => {
   await accessible(page, "the form of a saved server");
   await form.getByRole("button", { name: "Remove variable 2" }).click();
   await focused(form.getByRole("button", { name: "Add a variable" }));
-  await form.getByLabel(/^Folder/).fill(home("notes"));
+  await form.getByLabel(/^Folder in which/).fill(home("notes"));
   await form.getByRole("button", { name: "Save", exact: true }).click();
   await form.waitFor({ state: "detached" });
   await focused(page.getByRole("button", { name: "Edit" }));
@@ -269,6 +285,18 @@ test("settings are edited, and what is not shown stays as it is", async () => {
   expect(file()).not.toContain("OTHER");
   expect(file()).toContain("${secret:mcp.notes.SECRET_ONE}");
   await page.getByText("ready", { exact: true }).waitFor();
+
+  expect(file(), "no roots are not the default").toMatch(/^roots = \[\]\ntimeout_s = 90$/m);
+  await page.getByRole("button", { name: "Edit" }).click();
+  expect(await form.getByRole("textbox", { name: "Folders, one per line" }).inputValue()).toBe("");
+  const timeout = form.getByLabel("Seconds that a call may take");
+  expect(await timeout.inputValue()).toBe("90");
+  await timeout.fill("");
+  await form.getByRole("radio", { name: "In the folder of the conversation" }).check();
+  await form.getByRole("textbox", { name: "Folders, one per line" }).waitFor({ state: "detached" });
+  await form.getByRole("button", { name: "Save", exact: true }).click();
+  await form.waitFor({ state: "detached" });
+  expect(file()).not.toMatch(/^(roots|timeout_s) = /m);
 });
 
 test("servers of another app are added, from its file and from one that is named", async () => {
@@ -384,6 +412,21 @@ test("agents get a browser with one click, and it opens private addresses only w
   expect(await allowed()).toEqual(["localhost:3000"]);
   await browser.getByRole("button", { name: "Remove localhost:3000" }).click();
   await expect.poll(allowed).toEqual([]);
+  const [headless, isolated] = [
+    browser.getByRole("switch", { name: "Without windows" }),
+    browser.getByRole("switch", { name: "Forget cookies and logins when it ends" }),
+  ];
+  const settings = (): Promise<object> => daemon.client().call("GET", "/api/browser");
+  for (const one of [headless, isolated]) expect(await one.isChecked()).toBe(false);
+  await headless.check();
+  await isolated.check();
+  await expect.poll(settings).toMatchObject({ headless: true, isolated: true });
+  await daemon.client().call("POST", "/api/browser", { isolated: false });
+  await page.reload();
+  await headless.waitFor();
+  expect([await headless.isChecked(), await isolated.isChecked()]).toEqual([true, false]);
+  await headless.uncheck();
+  await expect.poll(settings).toMatchObject({ headless: null, isolated: false });
   await use.uncheck();
   await browser.getByText("ready").waitFor({ state: "detached" });
   expect(await daemon.client().call("GET", "/api/mcp")).toEqual([]);

@@ -16,12 +16,14 @@ const PATH = "/api/browser";
 export function Browser() {
   const { data, set, problem } = useEndpoint<BrowserInfo>(PATH, ["mcp_changed", "flags_changed"]);
   const [failed, setFailed] = useState<ReturnType<typeof said> | null>(null);
-  const [wanted, setWanted] = useState<boolean | null>(null);
+  /** What is being saved is shown as if it were set already. */
+  const [wanted, setWanted] = useState<Partial<Pick<BrowserInfo, "enabled" | "headless" | "isolated">>>({});
   const server = usePicture((state) => state.mcp.find(({ managed }) => managed));
   const [host, setHost] = useState("");
   const id = useId();
   if (data === null) return <Problem problem={problem} />;
   const { allow } = data;
+  const { enabled, headless, isolated } = { ...data, ...wanted };
 
   async function change(patch: object): Promise<boolean> {
     setFailed(null);
@@ -34,9 +36,9 @@ export function Browser() {
     }
   }
 
-  function turn(on: boolean): void {
-    setWanted(on);
-    void change({ enabled: on }).finally(() => setWanted(null));
+  function turn(patch: typeof wanted): void {
+    setWanted(patch);
+    void change(patch).finally(() => setWanted({}));
   }
 
   function add(event: SyntheticEvent): void {
@@ -57,8 +59,8 @@ export function Browser() {
           <input
             type="checkbox"
             role="switch"
-            checked={wanted ?? data.enabled}
-            onChange={(event) => turn(event.target.checked)}
+            checked={enabled}
+            onChange={(event) => turn({ enabled: event.target.checked })}
           />
           {texts.settings.mcp.browser.use}
         </label>
@@ -75,6 +77,32 @@ export function Browser() {
       {data.unsandboxed && <p className="quiet">{texts.settings.mcp.browser.unsandboxed(visible(data.unsandboxed))}</p>}
       {data.enabled && (
         <>
+          <div className="mcp-checks">
+            <label className="check-label">
+              <input
+                type="checkbox"
+                role="switch"
+                checked={headless === true}
+                aria-describedby={`${id}-again`}
+                // Null: with windows, where there is a display.
+                onChange={(event) => turn({ headless: event.target.checked || null })}
+              />
+              {texts.settings.mcp.browser.headless}
+            </label>
+            <label className="check-label">
+              <input
+                type="checkbox"
+                role="switch"
+                checked={isolated}
+                aria-describedby={`${id}-again`}
+                onChange={(event) => turn({ isolated: event.target.checked })}
+              />
+              {texts.settings.mcp.browser.isolated}
+            </label>
+          </div>
+          <p id={`${id}-again`} className="quiet">
+            {texts.settings.mcp.browser.again}
+          </p>
           <p className="quiet">{texts.settings.mcp.browser.allowed}</p>
           <ul className="rows">
             {allow.map((one) => (

@@ -225,6 +225,54 @@ export function Form({ server, taken, onDone }: FormProps) {
           />
         </>
       )}
+      <div className="field" role="radiogroup" aria-labelledby={`${id}-roots`}>
+        <span id={`${id}-roots`} className="mcp-label">
+          {texts.settings.mcp.roots.title}
+        </span>
+        <div className="mcp-checks">
+          {([null, ""] as const).map((roots) => (
+            <label key={String(roots)} className="check-label">
+              <input
+                type="radio"
+                name={`${id}-roots`}
+                checked={(draft.roots === null) === (roots === null)}
+                onChange={() => change({ roots })}
+              />
+              {roots === null ? texts.settings.mcp.roots.conversation : texts.settings.mcp.roots.these}
+            </label>
+          ))}
+        </div>
+        {draft.roots !== null && (
+          <textarea
+            className="mono"
+            rows={3}
+            value={draft.roots}
+            autoCapitalize="none"
+            spellCheck={false}
+            aria-label={texts.settings.mcp.roots.folders}
+            aria-describedby={`${id}-roots-help`}
+            onChange={(event) => change({ roots: event.target.value })}
+          />
+        )}
+        <p id={`${id}-roots-help`} className="quiet">
+          {draft.roots === null ? texts.settings.mcp.roots.conversationHelp : texts.settings.mcp.roots.theseHelp}
+        </p>
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-timeout`}>{texts.settings.mcp.timeout}</label>
+        <input
+          id={`${id}-timeout`}
+          inputMode="decimal"
+          value={draft.timeout}
+          placeholder="60"
+          autoComplete="off"
+          aria-describedby={`${id}-timeout-help`}
+          onChange={(event) => change({ timeout: event.target.value })}
+        />
+        <p id={`${id}-timeout-help`} className="quiet">
+          {texts.settings.mcp.timeoutHelp}
+        </p>
+      </div>
       <Problem problem={problem} />
       <div className="form-buttons">
         <button type="submit" className="primary" disabled={saving}>
@@ -283,6 +331,7 @@ const FIELD: Record<string, string> = {
   noProgram: "command",
   openQuote: "command",
   noAddress: "url",
+  badTimeout: "timeout",
 };
 
 /** What a server answered to a try. */

@@ -21,11 +21,24 @@ export interface Draft {
   env: readonly DraftedValue[];
   url: string;
   headers: readonly DraftedValue[];
+  /** The folders that it is told to work in, one per line; null: the folder of the conversation. */
+  roots: string | null;
+  /** Seconds that a call may take; empty: the default. */
+  timeout: string;
 }
 
 /** What is wrong with a draft, and the name that it is about. */
 export interface Fault {
-  why: "badName" | "nameTaken" | "noProgram" | "openQuote" | "noAddress" | "unnamed" | "twice" | "emptySecret";
+  why:
+    | "badName"
+    | "nameTaken"
+    | "noProgram"
+    | "openQuote"
+    | "noAddress"
+    | "unnamed"
+    | "twice"
+    | "emptySecret"
+    | "badTimeout";
   about: string;
 }
 
@@ -46,7 +59,20 @@ const shownOf = (saved: string | null): string => (saved === null || ONE_SECRET.
 /** Whether the saved value stays as it is. */
 export const isKept = ({ saved, value }: DraftedValue): boolean => saved !== undefined && value === shownOf(saved);
 
-export const EMPTY: Draft = { name: "", kind: "program", command: "", cwd: "", env: [], url: "", headers: [] };
+export const EMPTY: Draft = {
+  name: "",
+  kind: "program",
+  command: "",
+  cwd: "",
+  env: [],
+  url: "",
+  headers: [],
+  roots: null,
+  timeout: "",
+};
+
+/** The longest time that a call may take. */
+const TIMEOUT_MOST_S = 3600;
 
 export function draftOf(name: string, config: McpConfig): Draft {
   const values = (saved: Readonly<Record<string, string | null>>): DraftedValue[] =>
@@ -65,6 +91,8 @@ export function draftOf(name: string, config: McpConfig): Draft {
     env: values(config.env),
     url: config.url ?? "",
     headers: values(config.headers),
+    roots: config.roots?.join("\n") ?? null,
+    timeout: String(config.timeout_s),
   };
 }
 
@@ -90,6 +118,8 @@ export function faultIn(draft: Draft, taken: readonly string[]): Fault | null {
     if (isSecret(value) && value.value === "" && !isKept(value)) return { why: "emptySecret", about: name };
     seen.add(name);
   }
+  const { timeout_s = 1 } = limits(draft);
+  if (!(timeout_s > 0 && timeout_s <= TIMEOUT_MOST_S)) return { why: "badTimeout", about: "" };
   return null;
 }
 
@@ -105,6 +135,15 @@ function place(draft: Draft): Pick<McpSpec, "command" | "args" | "cwd" | "url"> 
   return { command, ...(args.length > 0 && { args }), ...(cwd !== "" && { cwd }) };
 }
 
+/** The settings of both kinds. */
+function limits({ roots, timeout }: Draft): { roots?: string[]; timeout_s?: number } {
+  const lines = roots?.split("\n").map((line) => line.trim());
+  return {
+    ...(lines && { roots: lines.filter((line) => line !== "") }),
+    ...(timeout.trim() !== "" && { timeout_s: Number(timeout) }),
+  };
+}
+
 /** All settings of a draft. Saved values that the daemon does not show are missing: `hidden` names them. */
 export function specOf(draft: Draft): { spec: McpSpec; hidden: string[] } {
   const kept = valuesIn(draft).filter(isKept);
@@ -114,7 +153,7 @@ export function specOf(draft: Draft): { spec: McpSpec; hidden: string[] } {
   };
   const key = draft.kind === "program" ? "env" : "headers";
   return {
-    spec: { ...place(draft), ...(Object.keys(values).length > 0 && { [key]: values }) },
+    spec: { ...place(draft), ...limits(draft), ...(Object.keys(values).length > 0 && { [key]: values }) },
     hidden: kept.filter(({ saved }) => saved === null).map(({ name }) => name),
   };
 }
@@ -131,10 +170,11 @@ export function patchOf(draft: Draft, config: McpConfig): McpPatch {
   });
   const program = draft.kind === "program";
   const { command = null, args = null, cwd = null, url = null } = place(draft);
-  const wanted = { command, args, cwd, url };
+  const { roots = null, timeout_s = null } = limits(draft);
+  const wanted = { command, args, cwd, url, roots, timeout_s };
   const now = { ...config, args: config.args.length > 0 ? config.args : null };
   const patch: McpPatch = Object.fromEntries(
-    (["command", "args", "cwd", "url"] as const)
+    (["command", "args", "cwd", "url", "roots", "timeout_s"] as const)
       .filter((key) => JSON.stringify(wanted[key]) !== JSON.stringify(now[key]))
       .map((key) => [key, wanted[key]]),
   );
