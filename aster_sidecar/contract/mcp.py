@@ -274,7 +274,7 @@ class BrowserInfo(Model):
     program: str | None = Field(description="the browser's program; None: none was found")
     problem: str | None = None
     hint: str | None = None
-    downloads: str = Field(description="the directory for downloads")
+    downloads: str = Field(description="the directory for downloads of sessions that chose no folder")
     unsandboxed: str | None = None
     refused: list[str] = Field(description="the newest addresses that it could not open, in sentences")
     server: McpServerInfo | None = None

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ SERVER = Path(__file__).parents[2] / "shells" / "node_modules" / "@playwright" /
 CHROMIUM = Path("/usr/bin/chromium")
 PAGE = b"""<!doctype html><title>Counter</title><h1>Counter</h1>
 <button onclick="this.textContent = 'Pressed ' + ++n">Press me</button><script>let n = 0</script>"""
+FILES = b"""<!doctype html><title>Files</title><a href="/report.csv">Get the report</a>
+<label>Your file <input type="file" onchange="this.files[0].text().then((text) => document.title = text)"></label>"""
 
 pytest.importorskip("mcp")
 pytestmark = pytest.mark.skipif(
@@ -47,9 +50,12 @@ def site() -> Generator[int]:
                 self.end_headers()
                 return
             self.send_response(200)
-            self.send_header("Content-Type", "text/html")
+            report = self.path == "/report.csv"
+            self.send_header("Content-Type", "text/csv" if report else "text/html")
+            if report:
+                self.send_header("Content-Disposition", 'attachment; filename="report.csv"')
             self.end_headers()
-            self.wfile.write(PAGE)
+            self.wfile.write(b"a,b\n1,2\n" if report else FILES if self.path == "/files" else PAGE)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -71,9 +77,9 @@ def daemon(launch: Callable[..., Daemon], provider: ProviderDouble) -> Daemon:
     return daemon
 
 
-def called(daemon: Daemon, provider: ProviderDouble, name: str, **arguments: Any) -> Json:
-    provider.script(Reply([Call(name, arguments)]), "Done.")
-    [end] = ends(daemon.ask("use the browser"))
+def called(daemon: Daemon, provider: ProviderDouble, name: str, session_id: str | None = None, **given: Any) -> Json:
+    provider.script(Reply([Call(name, given)]), "Done.")
+    [end] = ends(daemon.ask("use the browser", **({"session_id": session_id} if session_id else {})))
     return end
 
 
@@ -146,6 +152,47 @@ def test_a_page_is_opened_clicked_read_and_shown_and_nothing_else_can_be_reached
     assert (off["enabled"], off["server"]) == (False, None)
     assert all(wait_gone(process.pid, 30) for process in tree)
     assert "browser_navigate" not in {tool["name"] for tool in daemon.call("GET", "/api/tools")}
+
+
+def test_files_are_those_of_the_conversation(
+    daemon: Daemon, provider: ProviderDouble, site: int, tmp_path: Path
+) -> None:
+    daemon.call("POST", "/api/browser", {"enabled": True, "headless": True, "allow": [f"127.0.0.1:{site}"]})
+    until_state(daemon, "ready", "browser")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("words of mine")
+    (folder / ".env").write_text("KEY=1")
+    session = daemon.call("POST", "/api/sessions", {"agent_id": "default", "work_dir": str(folder)})["session_id"]
+
+    def use(name: str, **given: Any) -> str:
+        end = called(daemon, provider, name, session, **given)
+        assert end["outcome"] == "done", end
+        return words(end)
+
+    def reference(name: str) -> str:
+        return re.findall(rf"{name}.{{0,60}}?ref=(e\d+)", use("browser_snapshot"))[0]
+
+    use("browser_navigate", url=f"http://127.0.0.1:{site}/files")
+    said = use("browser_click", element="the link", target=reference("Get the report"))
+    saved = folder / "downloads" / "report.csv"
+    deadline = time.monotonic() + 30
+    while not saved.exists():
+        assert time.monotonic() < deadline, said
+        said = use("browser_wait_for", time=0.2)
+    assert str(saved) in said
+    assert saved.read_text() == "a,b\n1,2\n"
+    assert not (daemon.work_dir / "downloads").exists()
+
+    picture = folder / "downloads" / "page.png"
+    assert str(picture) in use("browser_take_screenshot", type="png", filename="page.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    use("browser_click", element="the field", target=reference("Your file"))
+    refused = called(daemon, provider, "browser_file_upload", session, paths=[str(folder / ".env")])
+    assert "the browser gets no files that may hold secrets" in words(refused)
+    use("browser_file_upload", paths=["mine.txt"])
+    assert "words of mine" in use("browser_snapshot")
 
 
 def test_an_address_is_asked_for_and_its_site_can_be_remembered(

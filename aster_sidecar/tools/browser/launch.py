@@ -41,7 +41,8 @@ class Choices:
     """What a person chooses. `headless`: without windows; None: where there is no display.
 
     `isolated`: the profile is kept in memory and forgotten. Otherwise cookies and logins are kept in the data
-    directory. `output_dir`: absolute; downloads and screenshots are saved there, and files for uploads are read there.
+    directory. `output_dir`: absolute; downloads and screenshots are saved there, and files for uploads are read there
+    (`exchange.py`).
     """
 
     output_dir: Path

@@ -7,10 +7,13 @@ through a proxy, which has a new password for each start.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +27,7 @@ from aster_sidecar.text.safe_text import shown
 from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.browser import calls
 from aster_sidecar.tools.browser.allowed import allowed_hosts
+from aster_sidecar.tools.browser.exchange import DOWNLOADS, Exchange
 from aster_sidecar.tools.browser.launch import Choices, Launch, prepare
 from aster_sidecar.tools.browser.programs import PACKAGE, VERSION, NotInstalled, find_browser, find_server
 from aster_sidecar.tools.browser.proxy import BrowserProxy
@@ -34,13 +38,15 @@ from aster_sidecar.tools.web.fetch_tool import rule_value
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+log = logging.getLogger(__name__)
+
 NAME = "browser"
 """The name of the MCP server."""
 TIMEOUT_S = 120.0
 """How long a call may take. A navigation takes at most 45 s."""
 REFUSALS_KEPT = 5
-DOWNLOADS = "downloads"
-"""The directory in the work directory for downloads and screenshots with a name."""
+FILES = "files"
+"""The directory in the browser's own where it reads and writes files."""
 
 
 def _host(pattern: str) -> str:
@@ -97,6 +103,7 @@ class BrowserService:
         self._own_port = own_port
         self._proxy: BrowserProxy | None = None
         self._one_call = asyncio.Lock()
+        self._exchange = Exchange(directory / FILES)
 
     @property
     def spec(self) -> ServerSpec:
@@ -111,6 +118,7 @@ class BrowserService:
 
     @property
     def downloads(self) -> Path:
+        """The directory for downloads of conversations that chose no folder."""
         return self._work_dir() / DOWNLOADS
 
     def found(self) -> str:
@@ -132,7 +140,7 @@ class BrowserService:
             await proxy.start()
             launched = self.launched = await asyncio.to_thread(
                 prepare,
-                Choices(self.downloads, self.settings.isolated, self.settings.headless),
+                Choices(self._exchange.directory, self.settings.isolated, self.settings.headless),
                 browser=browser,
                 server=server,
                 proxy=(proxy.url, proxy.user, proxy.password),
@@ -155,10 +163,12 @@ class BrowserService:
         self.refusals.append(shown(sentence))
 
     async def close(self) -> None:
-        """End the proxy, and with it all connections of the browser."""
+        """End the proxy, and with it all connections of the browser. Its files go where they belong."""
         proxy, self._proxy = self._proxy, None
         if proxy is not None:
             await proxy.close()
+        for sentence in await asyncio.to_thread(self._exchange.clear, self._work_dir()):
+            log.warning("the browser's file %s", sentence)
 
     # -- its calls -----------------------------------------------------------------------------------------------------
 
@@ -189,13 +199,28 @@ class BrowserService:
         return rule_value(asked, surroundings)
 
     @asynccontextmanager
-    async def around(self) -> AsyncGenerator[Callable[[], str]]:
-        """One call at a time: two would disturb each other. Gives what was refused during the call, in words."""
+    async def around(self, values: Mapping[str, Any], folder: Path) -> AsyncGenerator[BrowserCall]:
+        """One call at a time: two would disturb each other. Raises: ToolError for a file that it may not read."""
         async with self._one_call:
-            before = self._refused_n
+            lent = await asyncio.to_thread(self._exchange.lend, values, folder)
+            yield BrowserCall(lent, folder, self._exchange, partial(self._refused_since, self._refused_n))
 
-            def refused() -> str:
-                new = self._refused_n - before
-                return " ".join(list(self.refusals)[-new:]) if new else ""
+    def _refused_since(self, before: int) -> list[str]:
+        """The newest addresses that were refused since there were `before` of them."""
+        new = self._refused_n - before
+        return list(self.refusals)[-new:] if new else []
 
-            yield refused
+
+@dataclass(frozen=True, slots=True)
+class BrowserCall:
+    """A call that is being made. `values`: its arguments, with paths that the browser can read."""
+
+    values: Mapping[str, Any]
+    folder: Path
+    exchange: Exchange
+    refused: Callable[[], list[str]]
+
+    async def told(self, result: Any) -> tuple[Any, str]:
+        """A result with files in the folder of the conversation, and a note on it; "": none."""
+        result, troubles = await asyncio.to_thread(self.exchange.hand_over, result, self.folder)
+        return result, " ".join((*self.refused(), *troubles))

@@ -214,6 +214,8 @@ class Server:
                 name, late, words, "its tools are offered as soon as it answers; the log reports when it fails"
             )
         words = f"the MCP server {name} is not available: {trouble}"
+        if self.knowledge is not None:
+            return Missing(name, late, words, "aster-sidecar doctor says what is missing")
         return Missing(name, late, words, f"check [mcp.{name}] in config.toml; later messages try the server again")
 
     def info(self) -> wire.McpServerInfo:

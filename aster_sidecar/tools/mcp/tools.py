@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope
@@ -50,6 +51,19 @@ class Judged:
     scope: Scope | None = None
 
 
+class Attended(Protocol):
+    """A call of such a server that is being made."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The arguments for the server."""
+        ...
+
+    async def told(self, result: Any) -> tuple[Any, str]:
+        """A result, or the text of an error, as the model gets it, and a note on it; "": none."""
+        ...
+
+
 class Knowledge(Protocol):
     """What is known of a server whose tools are known. Others are judged by their settings alone."""
 
@@ -69,8 +83,8 @@ class Knowledge(Protocol):
         """A rule's target that is an address, in the form of calls' targets. Raises: ToolError."""
         ...
 
-    def around(self) -> AbstractAsyncContextManager[Callable[[], str]]:
-        """Surrounds each call. Gives a function for a note on the result; "": none."""
+    def around(self, values: Mapping[str, Any], folder: Path) -> AbstractAsyncContextManager[Attended]:
+        """Surrounds each call; `folder` is that of the session. Raises: ToolError."""
         ...
 
 
@@ -157,12 +171,15 @@ def server_tool(
         if knowledge is None:
             result = await call(definition.name, values, digest, ctx)
             return await asyncio.to_thread(outcome, result)  # a result may have 16 MiB
-        async with knowledge.around() as note:
+        async with knowledge.around(values, ctx.surroundings.work_dir) as attended:
             try:
-                found = await asyncio.to_thread(outcome, await call(definition.name, values, digest, ctx))
+                result = await call(definition.name, dict(attended.values), digest, ctx)
+                found = await asyncio.to_thread(outcome, result)
             except ToolError as error:
-                raise (ToolError(f"{error}; {note()}", error.files) if note() else error) from error
-        return replace(found, value={**found.value, "note": note()}) if note() else found
+                words, note = await attended.told(str(error))
+                raise ToolError(f"{words}; {note}" if note else words, error.files) from error
+            value, note = await attended.told(found.value)
+        return replace(found, value={**value, "note": note} if note else value)
 
     description = definition.description or f"{shown_name(definition.name)} from the MCP server {spec.name}."
 

@@ -5185,7 +5185,7 @@ export interface components {
       hint?: string | null;
       /**
        * Downloads
-       * @description the directory for downloads
+       * @description the directory for downloads of sessions that chose no folder
        */
       downloads: string;
       /**
