@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from aster_sidecar.text.safe_text import sized
+from aster_sidecar.tools.mcp import offered
+from aster_sidecar.tools.mcp.blocks import usable_block
 from aster_sidecar.tools.mcp.schemas import of_object
 
 if TYPE_CHECKING:
@@ -161,7 +163,9 @@ class Answers:
             if method == "initialize":
                 self._has_tasks = _declares_tasks(message.result)
                 self._version = str(message.result.get("protocolVersion"))
-            repair = {"tools/list": self._listed, "tools/call": _called}.get(method or "")
+            repair = self._listed if method == "tools/list" else REPAIRS.get(method or "")
+            if message.result.get("resultType") == "input_required":
+                repair = None  # it is not the result yet
             try:
                 return message.model_copy(update={"result": repair(message.result)}) if repair else message
             except Exception as error:  # whatever is in an answer ends only its own request
@@ -245,9 +249,6 @@ def _number(request_id: RequestId) -> RequestId:
     return int(request_id) if isinstance(request_id, str) and request_id.isdecimal() else request_id
 
 
-_BLOCKS = frozenset(("text", "image", "audio", "resource", "resource_link"))
-
-
 def _called(result: dict[str, Any]) -> dict[str, Any]:
     """The result of a call: missing content becomes an empty list, and blocks of unknown kinds become text."""
     content: Any = result.get("content")
@@ -255,20 +256,17 @@ def _called(result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "content": []}
     if not isinstance(content, list):
         return result
-    blocks = [one if _is_known(one) else {"type": "text", "text": _as_text(one)} for one in cast("list[Any]", content)]
-    return {**result, "content": blocks}
+    return {**result, "content": [usable_block(one) for one in cast("list[Any]", content)]}
 
 
-def _is_known(block: Any) -> bool:
-    kind: Any = cast("dict[str, Any]", block).get("type") if isinstance(block, dict) else None
-    return isinstance(kind, str) and kind in _BLOCKS
-
-
-def _as_text(block: Any) -> str:
-    kind: Any = cast("dict[str, Any]", block).get("type") if isinstance(block, dict) else None
-    if isinstance(block, str):
-        return block
-    return f"[content of an unknown kind: {kind[:64]}]" if isinstance(kind, str) else "[content of an unknown kind]"
+REPAIRS = {
+    "tools/call": _called,
+    "resources/list": offered.resources,
+    "resources/read": offered.contents,
+    "prompts/list": offered.prompts,
+    "prompts/get": offered.messages,
+}
+"""What repairs the results of requests, besides that of `tools/list`."""
 
 
 class Reading:

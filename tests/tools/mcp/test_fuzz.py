@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
 from aster_sidecar.tools.mcp import lists
 from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.contents import prompt_text, resource_files
 from aster_sidecar.tools.mcp.servers import Servers
 from tests.tools.mcp.support import closed, nth, offered, run, running
 from tests.tools.support import Listener, until
@@ -52,6 +53,10 @@ for line in sys.stdin:
             listed = [*listed[:3], *given["tools"]]
         send(base64.b64decode(given["raw"]).replace(b"@ID@", str(number).encode()) + b"\n")
         answer(number, {"content": [{"type": "text", "text": "late"}]})
+    elif method in ("resources/read", "prompts/get") and "raw:" in str(asked["params"]):
+        given = asked["params"].get("uri") or asked["params"]["name"]
+        send(base64.b64decode(given.partition(":")[2]).replace(b"@ID@", str(number).encode()) + b"\n")
+        answer(number, {"contents": [{"uri": "a", "text": "late"}], "messages": [{"role": "user", "content": "late"}]})
     elif number is not None and method is not None:
         send(json.dumps({"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "no"}}).encode() + b"\n")
 """
@@ -155,6 +160,60 @@ def test_whatever_a_server_writes_the_call_ends(
         pid = nth(writing).info().pid
         await ends(writing, Listener(place), raw=base64.b64encode(raw).decode())
         assert nth(writing).info().pid == pid, "one odd message must not end the session"
+
+    loop.run(body())
+
+
+things = values | st.fixed_dictionaries(
+    {},
+    optional={
+        "uri": values,
+        "text": values,
+        "blob": values,
+        "mimeType": values,
+        "role": st.sampled_from(["user", "assistant"]) | values,
+        "content": values,
+        "type": st.sampled_from(["text", "image", "audio", "resource", "resource_link"]),
+        "resource": values,
+        "data": values,
+    },
+)
+given_things = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "id": st.just("@ID@")},
+    optional={
+        "result": st.fixed_dictionaries(
+            {}, optional={"contents": st.lists(things, max_size=3), "messages": st.lists(things, max_size=3)}
+        )
+    },
+).map(line_of)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=UNCHECKED)
+@given(raw=given_things | output)
+def test_whatever_a_resource_or_a_prompt_is_reading_it_ends(
+    loop: asyncio.Runner, writing: Servers, place: Surroundings, raw: bytes
+) -> None:
+    async def body() -> None:
+        await offered(writing)
+        server, address = nth(writing), f"raw:{base64.b64encode(raw).decode()}"
+        pid = server.info().pid
+        said = ""
+
+        async def read() -> object:
+            return resource_files(await server.connection.read(address, place.work_dir))
+
+        async def fill() -> object:
+            return prompt_text(await server.connection.prompt(address, {}, place.work_dir))
+
+        for taking in (read, fill):
+            try:
+                async with asyncio.timeout(50):
+                    said = repr(await taking())
+            except ToolError as error:
+                said = str(error)
+            assert said.strip()
+        await ends(writing, Listener(place), raw=base64.b64encode(b"{}").decode())
+        assert server.info().pid == pid, "one odd message must not end the session"
 
     loop.run(body())
 

@@ -121,4 +121,58 @@ def test_a_result_of_a_call_has_content_of_known_kinds() -> None:
         {"type": "text", "text": "[content of an unknown kind: video]"},
     ]
     assert answered("tools/call", {"structuredContent": {"a": 1}})[0]["content"] == []
-    assert answered("resources/list", {"content": None})[0] == {"content": None}
+    asks = {"resultType": "input_required", "inputRequests": {}}
+    assert answered("tools/call", asks)[0] == asks
+
+
+def test_resources_that_can_not_be_used_do_not_hide_the_others() -> None:
+    good = {"uri": "a://1", "name": "one", "title": "One", "mimeType": "text/plain", "size": 3}
+    odd = [
+        None,
+        {},
+        {"uri": 7, "name": "x"},
+        {"uri": "a://2", "name": None, "title": [], "size": "big", "annotations": 3, "icons": "x"},
+    ]
+    result, _ = answered("resources/list", {"resources": [good, *odd], "nextCursor": 7, "_meta": 3})
+    assert result == {"resources": [good, {"uri": "a://2", "name": "a://2"}]}
+    assert answered("resources/list", {"resources": "none"})[0] == {"resources": []}
+    assert answered("resources/list", {"resources": [], "nextCursor": "2"})[0]["nextCursor"] == "2"
+
+
+def test_prompts_that_can_not_be_used_do_not_hide_the_others() -> None:
+    arguments = [{"name": "a", "required": True, "description": "A"}, {"name": "b", "required": "yes"}, {}, "c"]
+    result, _ = answered("prompts/list", {"prompts": [{"name": "good", "arguments": arguments}, {"name": ""}, 3]})
+    assert result == {
+        "prompts": [
+            {
+                "name": "good",
+                "arguments": [
+                    {"name": "a", "required": True, "description": "A"},
+                    {"name": "b", "required": False},
+                ],
+            }
+        ]
+    }
+
+
+def test_what_is_read_has_texts_and_files_only() -> None:
+    good = {"uri": "a://1", "text": "one", "mimeType": "text/plain"}
+    odd = [{"uri": 3, "blob": "AAAA"}, {"uri": "a://2"}, {"text": 3}, "words", None]
+    result, _ = answered("resources/read", {"contents": [good, *odd]})
+    assert result["contents"] == [good, {"uri": "", "blob": "AAAA"}, {"uri": "", "text": "words"}]
+    assert answered("resources/read", {"contents": good})[0]["contents"] == [good]
+    asks = {"resultType": "input_required", "inputRequests": {}}
+    assert answered("resources/read", asks)[0] == asks
+
+
+def test_messages_of_a_prompt_have_one_block_each() -> None:
+    text, video = {"type": "text", "text": "a"}, {"type": "video"}
+    given = [{"role": "assistant", "content": text}, {"role": "system", "content": [text, "b", video]}, "c", {}]
+    result, _ = answered("prompts/get", {"messages": given, "description": 3})
+    assert [(one["role"], one["content"].get("text")) for one in result["messages"]] == [
+        ("assistant", "a"),
+        ("user", "a"),
+        ("user", "b"),
+        ("user", "[content of an unknown kind: video]"),
+        ("user", "c"),
+    ]
