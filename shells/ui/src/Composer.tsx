@@ -321,8 +321,8 @@ export function Composer({
         </div>
         <p id={`${id}-help`} className="composer-help">
           {busy ? texts.composer.helpWhileBusy : texts.composer.help}
-          {mentions && <>, {texts.offers.helpResources}</>}
-          {commands && <>, {texts.offers.helpPrompts}</>}
+          {mentions && texts.offers.helpResources}
+          {commands && texts.offers.helpPrompts}
         </p>
       </form>
       {prompt !== null && (

@@ -26,7 +26,7 @@ export function OfferList({ id, offers, chosen, onPoint, onChoose }: OfferListPr
       id={id}
       className="offers"
       role="listbox"
-      aria-label={prompts ? texts.offers.prompts : texts.offers.resources}
+      aria-label={prompts ? texts.settings.mcp.prompts : texts.settings.mcp.resources}
       // A press must not take the focus from the message field.
       onMouseDown={(event) => event.preventDefault()}
     >

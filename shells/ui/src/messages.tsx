@@ -53,6 +53,7 @@ export const texts = {
     /** An error, and what to do about it. */
     withHint: (problem: string, hint: string) => `${problem} ${hint}`,
     you: "You",
+    remove: "Remove",
   },
 
   /** The pages, for the links to them and their headings. */
@@ -156,15 +157,15 @@ export const texts = {
 
   /** Resources and prompts of MCP servers. */
   offers: {
-    resources: "Resources",
-    prompts: "Prompts",
     helpResources: (
       <>
+        {", "}
         <kbd>@</kbd> attaches a resource
       </>
     ),
     helpPrompts: (
       <>
+        {", "}
         <kbd>/</kbd> inserts a prompt
       </>
     ),
@@ -858,7 +859,6 @@ export const texts = {
       inFile: "unprotected, in a file",
       replaceKey: "Replace",
       addKey: "Add a key",
-      removeKey: "Remove",
     },
 
     /** When the agent asks. */
@@ -1131,11 +1131,11 @@ export const texts = {
         headless: "Without windows",
         isolated: "Forget cookies and logins when it ends",
         again: "A browser that is running is started again when you change this.",
-        allowed: "It opens public addresses. On this computer and its networks it opens only these:",
+        allowed: "It opens public addresses, and on this computer and its networks only these.",
         host: "A host, with a port if you like",
-        allow: "Allow",
-        remove: "Remove",
-        disallow: (host: string) => `Remove ${host}`,
+        example: "localhost:3000",
+        allow: "Allow this host",
+        disallow: (host: string) => `Remove the host ${host}`,
         refused: (addresses: number) =>
           plural(addresses, "1 address was refused", `${count(addresses)} addresses were refused`),
         unsandboxed: (why: ReactNode) => <>The browser’s own sandbox is off: {why}.</>,

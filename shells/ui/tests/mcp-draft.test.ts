@@ -122,6 +122,7 @@ test("a form that is saved as it was opened changes nothing", () => {
       command: "notes",
       args: ["--dir", "/a b"],
       env: { TOKEN: "${secret:mcp.notes.TOKEN}", HOME_DIR: "${env:HOME}/notes" },
+      timeout_s: 60,
     },
     hidden: ["PLAIN"],
   });

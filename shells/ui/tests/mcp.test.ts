@@ -400,17 +400,17 @@ test("agents get a browser with one click, and it opens private addresses only w
   await browser.getByText("ready").waitFor({ timeout: 60_000 });
   const host = browser.getByLabel("A host, with a port if you like");
   await host.fill("no host");
-  await browser.getByRole("button", { name: "Allow" }).click();
+  await browser.getByRole("button", { name: "Allow this host" }).click();
   await browser.getByRole("alert").getByText("is not a host that can be allowed").waitFor();
   expect(await host.inputValue()).toBe("no host");
   await host.fill("localhost:3000");
-  await browser.getByRole("button", { name: "Allow" }).click();
-  await browser.getByRole("button", { name: "Remove localhost:3000" }).waitFor();
+  await browser.getByRole("button", { name: "Allow this host" }).click();
+  await browser.getByRole("button", { name: "Remove the host localhost:3000" }).waitFor();
   await accessible(page, "the browser of agents");
   const allowed = async (): Promise<string[]> =>
     (await daemon.client().call<{ allow: string[] }>("GET", "/api/browser")).allow;
   expect(await allowed()).toEqual(["localhost:3000"]);
-  await browser.getByRole("button", { name: "Remove localhost:3000" }).click();
+  await browser.getByRole("button", { name: "Remove the host localhost:3000" }).click();
   await expect.poll(allowed).toEqual([]);
   const [headless, isolated] = [
     browser.getByRole("switch", { name: "Without windows" }),

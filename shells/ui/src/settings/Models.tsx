@@ -318,7 +318,7 @@ function SecretRow({ secret }: { secret: SecretInfo }) {
         </button>
         {set && source !== "environment" && (
           <button type="button" className="small-button danger" disabled={busy} onClick={() => void remove()}>
-            {texts.settings.models.removeKey}
+            {texts.shared.remove}
           </button>
         )}
       </div>

@@ -115,7 +115,7 @@ export function Browser() {
                     aria-label={texts.settings.mcp.browser.disallow(visibleText(one))}
                     onClick={() => void change({ allow: allow.filter((other) => other !== one) })}
                   >
-                    {texts.settings.mcp.browser.remove}
+                    {texts.shared.remove}
                   </button>
                 </div>
               </li>
@@ -124,7 +124,7 @@ export function Browser() {
           <form className="form-buttons" onSubmit={add}>
             <input
               aria-label={texts.settings.mcp.browser.host}
-              placeholder="localhost:3000"
+              placeholder={texts.settings.mcp.browser.example}
               spellCheck={false}
               autoCapitalize="off"
               value={host}
