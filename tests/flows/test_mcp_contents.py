@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import provider_environment
 from tests.flows.test_attachments import download
-from tests.flows.test_mcp_managed import add, running
+from tests.flows.test_mcp_managed import add, lives, running
 from tests.support.daemon import Daemon, Json
 from tests.support.provider import ProviderDouble
 
@@ -99,6 +99,17 @@ def test_a_server_that_does_not_run_is_started(daemon: Daemon, home: Path) -> No
     add(daemon, home)
     daemon.restart()
     assert read(daemon, "notes://one")[0]["size"] == len("The first note.")
+
+
+def test_a_server_with_a_mistake_in_its_table_is_not_started(daemon: Daemon, home: Path) -> None:
+    add(daemon, home)
+    daemon.kill()
+    config = daemon.data_dir / "config.toml"
+    config.write_text(config.read_text() + "[mcp.living.roots]\na = 1\n")
+    before = set(lives(home))
+    daemon.start()
+    assert "[mcp.living] roots" in failed(daemon, "read", {"uri": "notes://one"})
+    assert set(lives(home)) == before
 
 
 def test_the_server_works_in_the_folder_of_the_session(daemon: Daemon, home: Path, tmp_path: Path) -> None:

@@ -400,7 +400,8 @@ class Server:
 
     @property
     def refusal(self) -> str | None:
-        return self.missing.message if self._crashed and self.missing is not None else None
+        stays_off = self._crashed or self.fault is not None
+        return self.missing.message if stays_off and self.missing is not None else None
 
     def _is_healthy(self) -> None:
         if self.connection.session_now is not None:
