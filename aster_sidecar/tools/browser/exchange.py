@@ -111,7 +111,8 @@ class Exchange:
         shutil.rmtree(self.directory / LENT, ignore_errors=True)
         troubles: list[str] = []
         for file in self._files():
-            folder = self._owners.get(file.name) or self._last or otherwise
+            known = (self._owners.get(file.name), self._last)
+            folder = next((one for one in known if one is not None and one.is_dir()), otherwise)
             try:
                 self._move(file, folder)
             except (OSError, ToolError) as error:
