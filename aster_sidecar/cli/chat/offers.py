@@ -37,6 +37,8 @@ class Offers:
         self._prompt = prompt
         self._turns = turns
         self._files = files
+        self._given: set[tuple[str, str]] = set()
+        """Mentions in the text of the last prompt: a server wrote them, so nothing is attached for them."""
 
     # -- lists -----------------------------------------------------------------------------------------------------
 
@@ -87,21 +89,26 @@ class Offers:
     # -- mentions --------------------------------------------------------------------------------------------------
 
     async def attach_mentioned(self, text: str) -> None:
-        """Attach the resources that a message mentions. Raises: Refused, Unreachable."""
-        mentions = [(found[1], found[2]) for found in MENTION.finditer(text)]
+        """Attach the resources that a person mentions in a message: all of them, or none.
+
+        Raises: Refused, Unreachable.
+        """
+        given, self._given = self._given, set()
+        mentions = [one for one in dict.fromkeys(mentions_in(text)) if one not in given]
         if not mentions:
             return
         known = {one["name"] for one in await self._call("GET", "/api/mcp")}
-        for name, uri in dict.fromkeys(mentions):
-            if name in known:
-                await self._attach(name, uri)
+        found = [await self._read(name, uri) for name, uri in mentions if name in known]
+        for files in found:
+            self._files.add(files)
 
-    async def _attach(self, name: str, uri: str) -> None:
+    async def _read(self, name: str, uri: str) -> list[Json]:
+        """The files of a resource. Raises: Refused, Unreachable."""
         listed = {one["uri"] for one in (await self._call("GET", f"/api/mcp/{name}"))["resource_list"]}
         if uri not in listed and (stripped := uri.rstrip(PAUSES)):
             uri = stripped
         content = await self._call("POST", f"/api/mcp/{name}/read", {"uri": uri, **self._session()})
-        self._files.add(content["attachments"])
+        return list(content["attachments"])
 
     def _session(self) -> Json:
         return {"session_id": self._state.session_id} if self._state.session_id else {}
@@ -111,7 +118,7 @@ class Offers:
     async def fill(self, command: str) -> bool:
         """Use the prompt of a command such as `/NAME:PROMPT KEY=VALUE`; returns whether it is one.
 
-        The text comes into the input line, to be edited; without one it is sent. Raises: Refused, Unreachable, Leave.
+        The text comes into the input line, to be edited. Raises: Refused, Unreachable, Leave.
         """
         parts = COMMAND.fullmatch(command)
         if parts is None or all(one["name"] != parts[1] for one in await self._call("GET", "/api/mcp")):
@@ -132,11 +139,27 @@ class Offers:
             return True
         body = {"prompt": prompt["name"], "arguments": given, **self._session()}
         content = await self._call("POST", f"/api/mcp/{server}/prompt", body)
-        self._files.add(content["attachments"])
-        if not self._prompt.offer(content["text"]):
-            self._view.note(texts.said(plain(content["text"]), by_us=True), "bold")
-            await self._turns.say(content["text"])
+        await self._use(content["text"], content["attachments"])
         return True
+
+    async def _use(self, text: str, files: list[Json]) -> None:
+        """Put a prompt into the input line; where that can't be done, send it once the person agrees.
+
+        A text that begins with a slash is never put there: Enter would run a command that a server chose.
+        Raises: Refused, Unreachable, Leave.
+        """
+        self._files.add(files)
+        self._given = set(mentions_in(text))
+        if not text.lstrip().startswith("/") and self._prompt.offer(text):
+            return
+        self._view.note(plain(text), "")
+        with self._prompt.holding():
+            sure = await self._prompt.confirmed(texts.PROMPT_SURE)
+        if sure:
+            await self._turns.say(text)
+        else:
+            self._files.remove(files)
+            self._view.note(texts.PROMPT_LEFT)
 
     async def _asked(self, arguments: list[Json], given: dict[str, str]) -> bool:
         """Ask for required arguments that are missing; returns whether all are there now."""
@@ -152,6 +175,11 @@ class Offers:
                     return False
                 given[argument["name"]] = (answer or "").strip()
         return True
+
+
+def mentions_in(text: str) -> list[tuple[str, str]]:
+    """The mentions in a text: each a server and an address."""
+    return [(found[1], found[2]) for found in MENTION.finditer(text)]
 
 
 def arguments_in(text: str, arguments: list[Json]) -> dict[str, str] | None:

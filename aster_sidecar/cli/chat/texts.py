@@ -667,6 +667,7 @@ PROMPTS_LIST = "/prompts lists them."
 PROMPT_TAKES = (
     "The arguments of a prompt are KEY=VALUE, with quotes around a value that has spaces. /prompts lists them."
 )
+PROMPT_SURE = "Send this prompt?"
 PROMPT_LEFT = "The prompt was not used."
 
 
