@@ -14,6 +14,7 @@ AsterError
 │   └── BodyTooLarge      413  body_too_large
 ├── InvalidShape          422  invalid_shape
 │   ├── ArgumentsInvalid  422  arguments_invalid
+│   ├── AnswersInvalid    422  answers_invalid
 │   ├── RuleInvalid       422  rule_invalid
 │   └── NotTurnStart      422  not_a_turn_start
 ├── NotFound              404  not_found
@@ -23,6 +24,7 @@ AsterError
 │   ├── RewindNotFound    404  rewind_not_found
 │   ├── ChangeNotFound    404  change_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
+│   ├── QuestionNotFound  404  question_not_found
 │   ├── AttachmentNotFound 404 attachment_not_found
 │   ├── RuleNotFound      404  rule_not_found
 │   ├── ServiceNotFound   404  service_not_found
@@ -34,11 +36,13 @@ AsterError
 ├── Conflict              409
 │   ├── AgentBusy         409  agent_busy
 │   ├── ApprovalResolved  409  approval_resolved
+│   ├── QuestionResolved  409  question_resolved
 │   ├── EditUnconfirmed   409  edit_unconfirmed
 │   ├── TrustChanged      409  trust_changed
 │   ├── RevertConflict    409  revert_conflict
 │   └── IdempotencyMismatch 409 idempotency_mismatch
 ├── ApprovalExpired       410  approval_expired
+├── QuestionExpired       410  question_expired
 ├── HandoffRefused        410  handoff_refused
 ├── PolicyDenied          403  policy_denied
 ├── DiagnosticsFailed     500  diagnostics_failed
@@ -142,6 +146,11 @@ class ArgumentsInvalid(InvalidShape):
     hint = "edited arguments must fit the tool's schema: GET /api/tools shows it"
 
 
+class AnswersInvalid(InvalidShape):
+    code = "answers_invalid"
+    hint = "the question's `fields` say what each answer has to be: GET /api/questions shows them"
+
+
 class RuleInvalid(InvalidShape):
     code = "rule_invalid"
 
@@ -184,6 +193,11 @@ class ChangeNotFound(NotFound):
 class ApprovalNotFound(NotFound):
     code = "approval_not_found"
     hint = "GET /api/approvals lists the open ones"
+
+
+class QuestionNotFound(NotFound):
+    code = "question_not_found"
+    hint = "GET /api/questions lists the open ones"
 
 
 class AttachmentNotFound(NotFound):
@@ -240,6 +254,11 @@ class ApprovalResolved(Conflict):
     hint = "the question was already answered or closed; GET /api/history shows how"
 
 
+class QuestionResolved(Conflict):
+    code = "question_resolved"
+    hint = "the question was already answered or closed; GET /api/history shows how"
+
+
 class EditUnconfirmed(Conflict):
     """The edited arguments would do something that the person was not shown: `details` (wire.CheckAnswer)."""
 
@@ -269,6 +288,11 @@ class IdempotencyMismatch(Conflict):
 class ApprovalExpired(AsterError):
     code, status = "approval_expired", 410
     hint = "ask the agent again; approval_timeout_s sets how long a request waits"
+
+
+class QuestionExpired(AsterError):
+    code, status = "question_expired", 410
+    hint = "ask the agent again; approval_timeout_s sets how long a question waits"
 
 
 class HandoffRefused(AsterError):

@@ -22,6 +22,7 @@ from aster_sidecar.api.mcp import McpCalls
 from aster_sidecar.api.mcp_contents import McpContentCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
+from aster_sidecar.api.questions import QuestionCalls
 from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.snapshot import SnapshotCalls
@@ -45,6 +46,7 @@ class Calls:
     changes: ChangeCalls
     events: EventCalls
     policy: PolicyCalls
+    questions: QuestionCalls
     audit: AuditCalls
     agents: AgentCalls
     tools: ToolCalls

@@ -14,7 +14,7 @@ from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions, choices_from
 from aster_sidecar.conversation.turn_status import TurnStatus
 from aster_sidecar.conversation.turns import Turns
-from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.store.journal import Journal
 
@@ -32,7 +32,7 @@ class ConversationCalls:
         turns: Turns,
         status: TurnStatus,
         engine: EngineLoader,
-        approvals: Approvals,
+        waits: Waits,
         rules: Rules,
         notifications: Notifications,
         rewinds: Rewinds,
@@ -46,7 +46,7 @@ class ConversationCalls:
         self._turns = turns
         self._status = status
         self._engine = engine
-        self._approvals = approvals
+        self._waits = waits
         self._rules = rules
         self._notifications = notifications
         self._rewinds = rewinds
@@ -170,8 +170,8 @@ class ConversationCalls:
         self._forget(session_id)
         self._rules.drop(session_id)
         self._notifications.forget(session_id)
-        for approval in self._approvals.list(None, session_id):  # left by a turn if its end could not be recorded
-            self._approvals.cancel(approval.turn_id, "cancel")
+        for turn_id in self._waits.turns_of(session_id):  # left by a turn if its end could not be recorded
+            self._waits.cancel(turn_id, "cancel")
         return deleted
 
     async def restore_session(self, session_id: str) -> wire.SessionInfo:

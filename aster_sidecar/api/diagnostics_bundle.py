@@ -33,8 +33,8 @@ from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.warnings import Warnings
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import DiagnosticsFailed, NotFound
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import events as event_rows
 from aster_sidecar.store.rows.messages import select_newest
@@ -73,7 +73,7 @@ class DiagnosticsCalls:
         journal: Journal,
         identity: Identity,
         redactor: Redactor,
-        approvals: Approvals,
+        waits: Waits,
         streams: Streams,
         agents: AgentCalls,
         companion: CompanionCalls,
@@ -85,7 +85,7 @@ class DiagnosticsCalls:
         self._journal = journal
         self._identity = identity
         self._redactor = redactor
-        self._approvals = approvals
+        self._waits = waits
         self._streams = streams
         self._agents = agents
         self._companion = companion
@@ -162,7 +162,8 @@ class DiagnosticsCalls:
                 **journal.statistics(),
                 "failure": journal.failure.code if journal.failure is not None else None,
                 **journal.rows(select_counts())[0]._asdict(),
-                "approvals_pending": len(self._approvals.list(None, None)),
+                "approvals_pending": len(self._waits.approvals.list()),
+                "questions_pending": len(self._waits.questions.list()),
                 "streams": self._streams.count,
             },
         }

@@ -19,8 +19,8 @@ from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.config.settings import Config
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.models.build import Models
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import sessions as session_rows
 from aster_sidecar.store.rows import turns as turn_rows
@@ -39,7 +39,7 @@ class SnapshotCalls:
         config: Config,
         models: Models,
         sessions: Sessions,
-        approvals: Approvals,
+        waits: Waits,
         notifications: Notifications,
         streams: Streams,
         agents: AgentCalls,
@@ -56,7 +56,7 @@ class SnapshotCalls:
         self._config = config
         self._models = models
         self._sessions = sessions
-        self._approvals = approvals
+        self._waits = waits
         self._notifications = notifications
         self._streams = streams
         self._agents = agents
@@ -85,7 +85,8 @@ class SnapshotCalls:
             agents=self._agents.list(),
             sessions=page.sessions,
             sessions_before=page.next_before,
-            approvals=self._approvals.list(None, None),
+            approvals=self._waits.approvals.list(),
+            questions=self._waits.questions.list(),
             turns=[wire.ActiveTurn.model_validate(row._asdict()) for row in turns],
             notifications=self._notifications.list(NOTIFICATIONS),
             flags=self._companion.flags(),

@@ -27,7 +27,16 @@ TITLE_CHARS, WHAT_CHARS = 60, 200
 """The most characters of a conversation's title and of an error in a notification."""
 UPTO = "attention_upto"
 """The key under which the store keeps the `seq` of the last event that was handled."""
-SEEN = ("approval_required", "approval_resolved", "done", "error", "history_rewound", "service_changed")
+SEEN = (
+    "approval_required",
+    "approval_resolved",
+    "question_asked",
+    "question_answered",
+    "done",
+    "error",
+    "history_rewound",
+    "service_changed",
+)
 """The types of events that can change notifications."""
 ENDED = {
     "complete": "",
@@ -94,7 +103,7 @@ class Notifications:
             done = remember(UPTO, str(event.seq))
             if made is not None:
                 self._add(made, [done])
-            elif event.type == "approval_resolved":
+            elif event.type in ("approval_resolved", "question_answered"):
                 self._mark({id for id, call_id in self._unread.items() if call_id == data["call_id"]}, [done])
             elif event.type == "history_rewound":
                 self._mark(set(self._journal.rows(rows.select_unread_of_rewound())) & self._unread.keys(), [done])
@@ -112,6 +121,8 @@ class Notifications:
             case "approval_required":
                 kind, title = "approval_required", f"{agent} asks for permission"
                 what = f"{data['name']}, {data['risk']} risk"
+            case "question_asked":
+                kind, title, what = "question_asked", f"{agent} asks you something", data.get("server", "")
             case "done" if data["stop_reason"] in ENDED and event.session_id not in self._focused():
                 kind, what = "turn_done", ENDED[data["stop_reason"]]
                 title = f"{agent} stopped" if what else f"{agent} is done"

@@ -45,7 +45,13 @@ SettingSource = Literal["turn", "session", "agent", "config", "default"]
 
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
 
-NotificationKind = Literal["approval_required", "turn_done", "error", "service_crashed"]
+NotificationKind = Literal["approval_required", "question_asked", "turn_done", "error", "service_crashed"]
+
+QuestionKind = Literal["choice", "multi", "text", "number", "boolean", "file", "folder"]
+
+QuestionOutcome = Literal["answered", "declined", "expired", "cancelled"]
+
+WaitKind = Literal["approval", "question"]
 
 OnboardingStepId = Literal[
     "welcome", "environment", "state_root", "engine", "provider", "permissions", "handoff", "done"
@@ -55,6 +61,7 @@ SocketType = Literal[
     "chat",
     "cancel",
     "approve",
+    "answer",
     "get_status",
     "get_history",
     "clear_history",

@@ -20,14 +20,17 @@ from aster_sidecar.contract.base import (
     Name,
     Object,
     PermissionMode,
+    QuestionOutcome,
     Request,
     Risk,
     SettingSource,
     State,
     Time,
+    WaitKind,
 )
 from aster_sidecar.contract.changes import ForkedFrom, RewindInfo
 from aster_sidecar.contract.policy import Preview
+from aster_sidecar.contract.questions import QuestionField
 
 MOST_ATTACHMENTS = 20
 """Most files with one message."""
@@ -58,7 +61,9 @@ class ChatRequest(Request):
 class ChatStarted(Model):
     """`seq` is the seq of the `message_added` event: follow the event stream from there."""
 
-    status: Literal["started", "queued", "steered"]
+    status: Literal["started", "queued", "steered", "answered"] = Field(
+        description="`answered`: the message is the answer to the question for which the turn waits"
+    )
     turn_id: str
     message_id: str
     session_id: str
@@ -118,7 +123,9 @@ class Status(Model):
     session_id: str | None = Field(description="null: the agent has no conversation yet")
     turn_id: str | None
     queue: list[str] = Field(description="ids of the turns queued after this one, in order")
+    waiting_for: list[WaitKind] = Field(description="what the turn waits for")
     pending_approvals: int
+    pending_questions: int
     model: str
     usage: Usage
     context: Context | None = Field(description="null: no model was asked yet")
@@ -136,6 +143,19 @@ class ThinkingPart(Model):
     text: str
 
 
+class AskedQuestion(Model):
+    """A question that a call asked, and the answers to it, once they are given."""
+
+    question_id: str
+    reason: str
+    fields: list[QuestionField]
+    server: str | None = None
+    url: str | None = None
+    outcome: QuestionOutcome | None = Field(default=None, description="null: it waits for an answer")
+    answers: dict[str, Any] | None = None
+    note: str | None = None
+
+
 class ToolPart(Model):
     """One tool call and its current state. `unknown`: the daemon was killed before it could record the result."""
 
@@ -149,6 +169,7 @@ class ToolPart(Model):
     reason: str | None = None
     display: str | None = None
     preview: Preview | None = Field(default=None, description="the lines that would change, if a person was asked")
+    question: AskedQuestion | None = Field(default=None, description="the question that the call asked a person")
     result: Any = None
     error: str | None = None
     duration_ms: int | None = None
@@ -206,6 +227,7 @@ class SessionInfo(Model):
     messages: int
     state: State
     pending_approvals: int
+    pending_questions: int = 0
     deleted_at: Time | None = Field(default=None, description="set while it is in the trash")
     restorable_until: Time | None = Field(default=None, description="when it is deleted permanently")
     context: Context | None = Field(default=None, description="null: no model was asked yet")

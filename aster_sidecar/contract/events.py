@@ -7,11 +7,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aster_sidecar.contract.attachments import AttachmentInfo
-from aster_sidecar.contract.base import Framework, Model, Risk, State, StopReason, Time
+from aster_sidecar.contract.base import Framework, Model, QuestionOutcome, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
 from aster_sidecar.contract.conversations import Context, Message, SessionInfo, Usage
 from aster_sidecar.contract.mcp import McpServerInfo
 from aster_sidecar.contract.policy import Preview, RuleInfo, ScopeInfo
+from aster_sidecar.contract.questions import QuestionField
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentProblem, ConfigValue, SecretInfo
 
@@ -117,6 +118,36 @@ class ApprovalResolvedEvent(Model):
     rule: RuleInfo | None = None
 
 
+class QuestionAskedEvent(Model):
+    """A call asks a person something: the turn waits for the answer.
+
+    `server`: the MCP server that asks. `url`: instead of a form, a page that it asks the person to visit.
+    """
+
+    message_id: str
+    question_id: str
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    reason: str
+    fields: list[QuestionField]
+    server: str | None = None
+    url: str | None = None
+    expires_at: Time | None = None
+
+
+class QuestionAnsweredEvent(Model):
+    """A question was answered or declined, expired, or was cancelled with its turn. `resolved_by`: the client."""
+
+    question_id: str
+    call_id: str
+    outcome: QuestionOutcome
+    answers: dict[str, Any] | None = None
+    resolved_by: str
+    resolved_at: Time
+    note: str | None = None
+
+
 class ErrorEvent(Model):
     """What went wrong and what a person can do. `retry_after_s` is the provider's value."""
 
@@ -216,7 +247,7 @@ class NotificationAddedEvent(Notification):
 
 
 class NotificationsReadEvent(NotificationsRead):
-    """These notifications were marked as read, or their approvals were answered."""
+    """These notifications were marked as read, or their approvals or questions were answered."""
 
 
 class FlagsChangedEvent(Model):
@@ -260,7 +291,7 @@ class HeartbeatEvent(Model):
 
 
 class ResyncEvent(Model):
-    """The cursor can't be served: read /api/history and /api/approvals, then continue from `last_seq`."""
+    """The cursor can't be served: read /api/history and /api/inbox, then continue from `last_seq`."""
 
     reason: Literal["trimmed", "future", "malformed"]
     last_seq: int
@@ -275,6 +306,8 @@ EVENTS: dict[str, type[Model]] = {
     "tool_end": ToolEndEvent,
     "approval_required": ApprovalRequiredEvent,
     "approval_resolved": ApprovalResolvedEvent,
+    "question_asked": QuestionAskedEvent,
+    "question_answered": QuestionAnsweredEvent,
     "error": ErrorEvent,
     "done": DoneEvent,
     "status_change": StatusChangeEvent,

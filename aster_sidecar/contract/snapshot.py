@@ -11,6 +11,7 @@ from aster_sidecar.contract.companion import FlagInfo, Notifications, Onboarding
 from aster_sidecar.contract.conversations import SessionInfo
 from aster_sidecar.contract.mcp import BrowserInfo, McpServerInfo
 from aster_sidecar.contract.policy import ApprovalInfo, RuleInfo
+from aster_sidecar.contract.questions import QuestionInfo
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentInfo, ConfigView
 
@@ -68,6 +69,7 @@ class Snapshot(Model):
     sessions: list[SessionInfo] = Field(description="the newest that are not archived; 16 by default")
     sessions_before: str | None = Field(description="the cursor of the next page of sessions")
     approvals: list[ApprovalInfo] = Field(description="all pending approvals, oldest first")
+    questions: list[QuestionInfo] = Field(description="all questions that wait for a person, oldest first")
     turns: list[ActiveTurn]
     notifications: Notifications
     flags: list[FlagInfo]

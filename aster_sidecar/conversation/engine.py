@@ -57,12 +57,12 @@ from aster_sidecar.conversation.run_state import Run, check_tokens, usage_limit_
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_warnings import TurnWarnings
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import AsterError, ModelError
 from aster_sidecar.ledger.recorder import Recorder
 from aster_sidecar.models.build import Models
 from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.request_context import Ending
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Spans
@@ -80,7 +80,7 @@ class Engine:
         journal: Journal,
         models: Models,
         toolkit: Toolkit,
-        approvals: Approvals,
+        waits: Waits,
         servers: Servers,
         attachments: Attachments,
         recorder: Recorder,
@@ -91,7 +91,7 @@ class Engine:
         self._journal = journal
         self._models = models
         self._toolkit = toolkit
-        self._approvals = approvals
+        self._waits = waits
         self._servers = servers
         self._memory = ModelHistory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
@@ -186,7 +186,7 @@ class Engine:
         toolbox = ToolExecutor(
             self._toolkit,
             names,
-            self._approvals,
+            self._waits,
             self._attachments,
             self._recorder,
             job.log,

@@ -31,6 +31,13 @@ def denial(note: str | None) -> str:
     return "The person denied this call." + (f" They said: {note}" if note else "")
 
 
+def unanswered_words(outcome: wire.QuestionOutcome, note: str | None) -> str:
+    """The result, for people and models, of a question that was not answered."""
+    if outcome == "expired":
+        return "Nobody answered the question in time."
+    return "The person declined to answer." + (f" They said: {note}" if note else "")
+
+
 @dataclass(slots=True)
 class Usage:
     """Usage of a turn over all its runs. Implausible counts from a provider become whole numbers from 0 up."""

@@ -22,7 +22,7 @@ BUSIEST_FIRST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued"
 class Turn:
     """A turn that has not ended.
 
-    `state` as in its row; `begun`: its answer message exists; `resumes`: it continues after approvals; `closing`: it is
+    `state` as in its row; `begun`: its answer message exists; `resumes`: it continues after a wait; `closing`: it is
     being ended; `urgent`: its message interrupted another turn; `ran_s`: seconds that it ran without waiting.
     """
 

@@ -13,9 +13,9 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.session_choices import NONE, Choices, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.trash import Trash
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
 from aster_sidecar.models.catalog import LOCAL, misnamed
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.permissions import Mode, stricter
 from aster_sidecar.policy.rules import relocated
 from aster_sidecar.store import search
@@ -43,7 +43,7 @@ class Sessions:
         self,
         journal: Journal,
         queues: SessionQueues,
-        approvals: Approvals,
+        waits: Waits,
         choices: SessionChoices,
         settings_of: Callable[[str, Choices], wire.SessionSettings | None],
         messages_deleted: Callable[[], None] = lambda: None,
@@ -55,7 +55,7 @@ class Sessions:
         self._messages_deleted = messages_deleted
         self._journal = journal
         self._queues = queues
-        self._approvals = approvals
+        self._waits = waits
         self._choices = choices
         self._settings_of = settings_of
         self._changing: set[str] = set()
@@ -220,7 +220,8 @@ class Sessions:
             pinned=bool(row.pinned),
             messages=row.messages,
             state=self._queues.state_of(row.session_id),
-            pending_approvals=len(self._approvals.list(session_id=row.session_id)),
+            pending_approvals=len(self._waits.approvals.list(session_id=row.session_id)),
+            pending_questions=len(self._waits.questions.list(session_id=row.session_id)),
             deleted_at=row.deleted_at,
             restorable_until=self._trash.until(row.session_id) if in_trash else None,
             context=context_of(row.context_tokens, row.window_tokens),

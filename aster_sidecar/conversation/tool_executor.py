@@ -1,5 +1,7 @@
 """Executes tool calls: assess → permissions.decide → (ask: approvals.request) → intent → run → result.
 
+A call that is itself a question takes another way: assess → permissions.decide → questions.ask → answers.
+
 A call runs at most once: its intent is recorded before it runs and its result after, and a recorded call never reruns.
 """
 
@@ -29,17 +31,19 @@ from pydantic_ai import (
 from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock
+from aster_sidecar.asking.questions import Question
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.attachments import Attachments, info
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
 from aster_sidecar.conversation.file_references import named, sent_images, with_images
 from aster_sidecar.conversation.recorded_calls import Call, call_row, end_rows, load_calls, recorded_result
-from aster_sidecar.conversation.run_request import Usage, denial
+from aster_sidecar.conversation.run_request import Usage, denial, unanswered_words
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.ledger.recorder import NO_CHANGES, Recorded, Recorder, Recording
-from aster_sidecar.policy.approvals import Answer, Approvals, Pending
+from aster_sidecar.policy.approvals import Answer, Pending
 from aster_sidecar.policy.decisions import PERSON, Decided, decision_row, started_row
 from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.services.process_tree import finished
@@ -66,7 +70,7 @@ class ToolExecutor(AbstractToolset[Any]):
         self,
         toolkit: Toolkit,
         names: Sequence[str],
-        approvals: Approvals,
+        waits: Waits,
         attachments: Attachments,
         recorder: Recorder,
         log: TurnLog,
@@ -82,7 +86,8 @@ class ToolExecutor(AbstractToolset[Any]):
     ) -> None:
         self._spans = spans or NoSpans()
         self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
-        self._approvals = approvals
+        self._approvals = waits.approvals
+        self._questions = waits.questions
         self._attachments = attachments
         self._recorder = recorder
         self._log = log
@@ -221,6 +226,8 @@ class ToolExecutor(AbstractToolset[Any]):
         decision = self._toolkit.decide(call.name, arguments, assessment, self._log.agent_id, self._log.session_id)
         if decision.verdict == "deny":
             await self._refuse(call, assessment, f"denied: {decision.reason}", "denied", decision)
+        if self._toolkit.get(call.name).asks is not None:
+            return await self._question(call, arguments, parsed, assessment, decision, fresh=fresh)
         answer = None if fresh else self._approvals.answer_of(call.call_id)
         if answer is not None and not answer.allowed:
             await self._refuse(call, assessment, denial(answer.note), "denied")
@@ -250,9 +257,7 @@ class ToolExecutor(AbstractToolset[Any]):
         if assessment.unshown is not None:
             unshown = Decision("deny", "unshown", f"nobody can be asked: {assessment.unshown}")
             await self._refuse(call, assessment, unshown.reason, "failed", unshown)
-        if self._unattended_denies() and not self._log.journal.watchers:
-            unattended = Decision("deny", "unattended", "no event stream is open, and on_unattended is deny")
-            await self._refuse(call, assessment, f"denied: {unattended.reason}", "denied", unattended)
+        await self._refuse_unattended(call, assessment)
         reason = decision.reason
         if earlier is not None:
             differs = ", ".join(changes(earlier.binding, jsonable(assessment.binding)))
@@ -285,6 +290,60 @@ class ToolExecutor(AbstractToolset[Any]):
         self._approvals.request(pending, timeout_s=self._approval_timeout_s())
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
         await self._log.commit()
+
+    async def _question(
+        self,
+        call: Call,
+        arguments: dict[str, Any],
+        parsed: BaseModel,
+        assessment: Assessment,
+        decision: Decision,
+        *,
+        fresh: bool,
+    ) -> Any:
+        """Ask what the call asks a person, or return the answers. Raises: ApprovalRequired, ToolFailed."""
+        asks = self._toolkit.get(call.name).asks
+        assert asks is not None
+        ending = None if fresh else self._questions.ending_of(call.call_id)
+        if ending is None:
+            await self._refuse_unattended(call, assessment)
+            question = Question(
+                question_id=clock.new_id("ask"),
+                call_id=call.call_id,
+                agent_id=self._log.agent_id,
+                session_id=self._log.session_id,
+                turn_id=self._log.turn_id,
+                message_id=self._log.message_id,
+                name=call.name,
+                form=asks(parsed),
+                asked_at=clock.stamp(),
+            )
+            self._log.flush()
+            self._log.journal.put(
+                writes=[
+                    call_row(self._log, call, assessment.risk, "waiting"),
+                    self._decision_row(call, arguments, assessment, decision),
+                ]
+            )
+            event = self._questions.ask(question, arguments, timeout_s=self._approval_timeout_s())
+            self._log.transcript.apply(0, "question_asked", event.model_dump())
+            await self._log.commit()
+            raise ApprovalRequired
+        if ending.outcome != "answered":
+            await self._refuse(call, assessment, unanswered_words(ending.outcome, ending.note), "denied")
+        self.denied_last = False
+        result: dict[str, Any] = {"answers": ending.answers}
+        if ending.note:
+            result["note"] = ending.note
+        self._end(call, "done", 0.0, outcome=Outcome(result), recorded=NO_CHANGES)
+        await self._log.commit()
+        return result
+
+    async def _refuse_unattended(self, call: Call, assessment: Assessment) -> None:
+        """Refuse a call that needs a person when nobody is there, if the settings say so. Raises: ToolFailed."""
+        if self._unattended_denies() and not self._log.journal.watchers:
+            unattended = Decision("deny", "unattended", "no event stream is open, and on_unattended is deny")
+            await self._refuse(call, assessment, f"denied: {unattended.reason}", "denied", unattended)
 
     async def _refuse(
         self,

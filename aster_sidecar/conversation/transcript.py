@@ -60,6 +60,23 @@ class Transcript:
                 part.duration_ms, part.truncated = data["duration_ms"], data["truncated"]
                 if data.get("attachments"):
                     part.attachments = [wire.AttachmentInfo.model_validate(one) for one in data["attachments"]]
+            case "question_asked":
+                part = self._tool(data)
+                part.arguments = data["arguments"]
+                if part.state != "running":  # a running call may ask, too
+                    part.state, part.reason = "pending", data["reason"]
+                part.question = wire.AskedQuestion(
+                    question_id=data["question_id"],
+                    reason=data["reason"],
+                    fields=[wire.QuestionField.model_validate(one) for one in data["fields"]],
+                    server=data.get("server"),
+                    url=data.get("url"),
+                )
+            case "question_answered":
+                part = self.tools.get(data["call_id"])
+                if part is not None and part.question is not None:
+                    part.question.outcome = data["outcome"]
+                    part.question.answers, part.question.note = data.get("answers"), data.get("note")
             case "approval_resolved":
                 part = self.tools.get(data["call_id"])
                 if part is not None and data.get("arguments") is not None:

@@ -1,4 +1,4 @@
-"""The end of a turn: its answer, the model's history, open approvals and calls, and `done` as its last event."""
+"""The end of a turn: its answer, the model's history, what it waits for, its calls, and `done` as its last event."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.messages import insert_message, transcript_of
 from aster_sidecar.conversation.run_request import UNKNOWN, denial
 from aster_sidecar.conversation.session_queue import Turn
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import AsterError, ModelError, StoreError
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 class TurnEnding:
     """Puts the events and rows that end a turn. Its caller commits them, and tries again when that fails."""
 
-    def __init__(self, journal: Journal, approvals: Approvals, load_engine: Callable[[], Awaitable[Engine]]) -> None:
+    def __init__(self, journal: Journal, waits: Waits, load_engine: Callable[[], Awaitable[Engine]]) -> None:
         self._journal = journal
-        self._approvals = approvals
+        self._waits = waits
         self._load_engine = load_engine
 
     def publish_unrecorded(self, turn: Turn, error: AsterError) -> None:
@@ -60,8 +60,8 @@ class TurnEnding:
             turn.log.flush()
         if turn.begun and reason not in ("complete", "denied"):
             await self._put_memory(turn)
-        with self._isolated(turn, "approvals"):
-            self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
+        with self._isolated(turn, "approvals and questions"):
+            self._waits.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
         if turn.begun:
             with self._isolated(turn, "calls"):
                 self.put_calls(turn, reason)
@@ -99,7 +99,7 @@ class TurnEnding:
         try:
             engine = await self._load_engine()
             await self._journal.commit()  # the reads below need all rows
-            await self._approvals.wait_recorded(turn.turn_id)  # answers given during the commit
+            await self._waits.wait_recorded(turn.turn_id)  # answers given during the commit
             self.reload(turn)  # arguments that a person edited, of a call that never started
             engine.close(turn.log, turn.prompt, [prompt for _, prompt in turn.steered])
         except StoreError:
@@ -165,7 +165,7 @@ class TurnEnding:
         outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
         words = UNKNOWN if ran else f"not run: {reason}"
         if denied:
-            answer = self._approvals.answer_of(call.call_id)
+            answer = self._waits.approvals.answer_of(call.call_id)
             outcome, words = "denied", denial(answer.note if answer is not None else None)
         turn.log.put(
             "tool_end",

@@ -9,7 +9,7 @@ from aster_sidecar.conversation.run_request import NOTHING, Usage
 from aster_sidecar.conversation.session_choices import NONE, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
-from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.turns import select_outcome
 
@@ -23,7 +23,7 @@ class TurnStatus:
         agents: FolderAgents,
         sessions: Sessions,
         queues: SessionQueues,
-        approvals: Approvals,
+        waits: Waits,
         choices: SessionChoices,
         settings: EffectiveSettings,
     ) -> None:
@@ -31,7 +31,7 @@ class TurnStatus:
         self._agents = agents
         self._sessions = sessions
         self._queues = queues
-        self._approvals = approvals
+        self._waits = waits
         self._choices = choices
         self._settings = settings
 
@@ -50,7 +50,9 @@ class TurnStatus:
                 session_id=None,
                 turn_id=None,
                 queue=[],
+                waiting_for=[],
                 pending_approvals=0,
+                pending_questions=0,
                 model=settings.model.value,
                 usage=wire.Usage(),
                 context=None,
@@ -73,7 +75,9 @@ class TurnStatus:
             session_id=session_id,
             turn_id=queue.active.turn_id if queue.active is not None else None,
             queue=[turn.turn_id for turn in queue.queued],
-            pending_approvals=len(self._approvals.list(agent_id, session_id)),
+            waiting_for=self._waits.kinds(agent_id, session_id),
+            pending_approvals=len(self._waits.approvals.list(agent_id, session_id)),
+            pending_questions=len(self._waits.questions.list(agent_id, session_id)),
             model=settings.model.value,
             usage=usage,
             context=(queue.active and queue.active.usage.context) or self._sessions.info(session_id).context,

@@ -1,4 +1,4 @@
-"""The life of a chat turn: start, queue, steer, pause for approval, resume, cancel, finish. It needs no open stream.
+"""The life of a chat turn: start, queue, steer, pause for a person, resume, cancel, finish. It needs no open stream.
 
 Turns of one session run in order, turns of different sessions concurrently. Every change is recorded in the journal
 before clients receive it, so that `open` can restore all turns after a crash.
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aster_sidecar import clock
 from aster_sidecar.agents.folders import FolderAgents
+from aster_sidecar.asking.forms import from_text
+from aster_sidecar.asking.questions import Question
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.history import History
@@ -30,6 +32,7 @@ from aster_sidecar.conversation.sessions import Sessions, require_model
 from aster_sidecar.conversation.turn_ending import TurnEnding, unexpected, where
 from aster_sidecar.conversation.turn_status import check_known
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import (
     AgentBusy,
     AsterError,
@@ -40,7 +43,6 @@ from aster_sidecar.errors import (
     StoreCorrupt,
     StoreError,
 )
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
@@ -68,7 +70,7 @@ DAMAGED_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The settings that a turn reads when it starts, resumes, or requests an approval."""
+    """The settings that a turn reads when it starts, resumes, or asks a person."""
 
     limits: Limits
     max_turn_s: float | None
@@ -88,7 +90,7 @@ class Turns:
         sessions: Sessions,
         history: History,
         queues: SessionQueues,
-        approvals: Approvals,
+        waits: Waits,
         agents: FolderAgents,
         load_engine: Callable[[], Awaitable[Engine]],
         options: Callable[[str], Options],
@@ -99,7 +101,7 @@ class Turns:
         self._sessions = sessions
         self._history = history
         self._queues = queues
-        self._approvals = approvals
+        self._waits = waits
         self._agents = agents
         self._load_engine = load_engine
         self._options = options
@@ -107,10 +109,11 @@ class Turns:
         self._files = files
         self._turns: dict[str, Turn] = {}
         self._sends = Sends(journal, sessions)
-        self._ending = TurnEnding(journal, approvals, load_engine)
+        self._ending = TurnEnding(journal, waits, load_engine)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        approvals.settled.subscribe(self._resume_if_answered)
+        waits.on_settled(self._resume_if_answered)
+        waits.questions.ending.subscribe(self._show_answer)
 
     # -- start and stop --------------------------------------------------------------------------------------------
 
@@ -166,9 +169,9 @@ class Turns:
         self._start(turn, self._finish(turn, "failed", failure, "error"))
 
     def _continue(self, turn: Turn, state: str) -> None:
-        """Let a restored turn wait, resume it, or end it as interrupted, depending on its approvals and calls."""
+        """Let a restored turn wait, resume it, or end it as interrupted, depending on its waits and calls."""
         calls = [call.state for call in self._journal.rows(call_rows.select_calls(turn.turn_id))]
-        if self._approvals.waiting(turn.turn_id):
+        if self._waits.waiting(turn.turn_id):
             turn.state = "waiting"
             self._ending.put_calls(turn, "interrupted", only_started=True)
         elif "approved" in calls or (state == "waiting" and calls):
@@ -271,6 +274,8 @@ class Turns:
         if busy and request.if_busy == "reject":
             raise AgentBusy(f"agent {request.agent_id!r} is {queue.state} in this session")
         choice = TurnChoice(request.model, request.effort)
+        if active is not None and choice == NOTHING and (asked := self._typed_answer(active, request)) is not None:
+            return await self._answer(active, request, title, key, *asked)
         if active is not None and request.if_busy == "steer" and not active.closing and choice == NOTHING:
             return await self._steer(active, request, prompt, title, key)
         turn = self._turn(
@@ -372,6 +377,35 @@ class Turns:
                 *writes,
             ],
         )
+
+    def _typed_answer(self, turn: Turn, request: wire.ChatRequest) -> tuple[Question, dict[str, Any]] | None:
+        """The question to which the message is the answer: the only thing that the turn waits for. None: it is none."""
+        asked = self._waits.questions.of_turn(turn.turn_id)
+        plain = request.if_busy in ("queue", "steer") and not request.attachments
+        if turn.closing or not plain or len(asked) != 1 or self._waits.waiting(turn.turn_id) != 1:
+            return None
+        answers = from_text(asked[0].form.fields, request.message)
+        return (asked[0], answers) if answers is not None else None
+
+    async def _answer(
+        self,
+        turn: Turn,
+        request: wire.ChatRequest,
+        title: str,
+        key: SendKey | None,
+        question: Question,
+        answers: dict[str, Any],
+    ) -> wire.ChatStarted:
+        """Record a message as the answer to the question for which the turn waits."""
+        message_id = clock.new_id("msg")
+        prompt = Prompt(request.message)
+        seq = self._put_message(turn, request.context, prompt, title, message_id, "complete", [])
+        answer = wire.ChatStarted(
+            status="answered", turn_id=turn.turn_id, message_id=message_id, session_id=turn.session_id, seq=seq
+        )
+        self._journal.put(writes=[key.row(answer)] if key is not None else [])
+        await self._waits.questions.take_typed(question, answers, "chat")
+        return answer
 
     async def _steer(
         self, turn: Turn, request: wire.ChatRequest, prompt: Prompt, title: str, key: SendKey | None
@@ -482,9 +516,9 @@ class Turns:
                 )
                 ended = "complete" if outcome == "finished" else outcome
         except asyncio.CancelledError:
-            # A shutdown between the approval request and the pause must not cancel the approval.
+            # A shutdown between the request and the pause must not cancel what waits.
             shutdown = self._stopping and turn.end_as == "interrupted"
-            ended = "paused" if shutdown and self._approvals.waiting(turn.turn_id) else turn.end_as
+            ended = "paused" if shutdown and self._waits.waiting(turn.turn_id) else turn.end_as
         except LimitReached as error:
             ended, failure = "limit", error
         except TimeoutError as error:
@@ -509,7 +543,7 @@ class Turns:
             await self._finish(turn, ended, failure, severity)
 
     async def _pause(self, turn: Turn) -> None:
-        """Pause the turn: no task runs until the last of its approvals is answered."""
+        """Pause the turn: no task runs until the last of what it waits for has ended."""
         queue = self._queues.of(turn.session_id)
         turn.state = "waiting"
         damages = 0
@@ -536,12 +570,17 @@ class Turns:
         turn.task = None
         self._resume_if_answered(turn.turn_id)
 
+    def _show_answer(self, turn_id: str, event: wire.QuestionAnsweredEvent) -> None:
+        """Let the turn's transcript have the end of a question, which the turn's own log does not see."""
+        if (turn := self._turns.get(turn_id)) is not None:
+            turn.log.transcript.apply(0, "question_answered", event.model_dump())
+
     def _resume_if_answered(self, turn_id: str) -> None:
-        """Resume a waiting turn if it has no pending approvals any more."""
+        """Resume a waiting turn if nothing is left that it waits for."""
         turn = self._turns.get(turn_id)
         if turn is None or turn.state != "waiting" or turn.task is not None or turn.closing or self._stopping:
             return
-        if self._approvals.waiting(turn_id):
+        if self._waits.waiting(turn_id):
             return
         turn.state, turn.resumes = "running", True
         try:

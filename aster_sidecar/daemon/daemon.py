@@ -18,6 +18,7 @@ from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.turns import Turns
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.daemon.agent_watcher import AgentWatcher
 from aster_sidecar.daemon.warm_up import WarmUp
 from aster_sidecar.http.guard import Guard
@@ -25,7 +26,6 @@ from aster_sidecar.http.peer_ancestry import Ancestry, Marked
 from aster_sidecar.http.static_ui import Pages
 from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.models.build import Models
-from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.decisions import Decisions
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.sandbox.commands import CommandSandbox
@@ -58,7 +58,7 @@ class Daemon:
     services: Services
     _journal: Journal
     _rules: Rules
-    _approvals: Approvals
+    _waits: Waits
     _decisions: Decisions
     _sessions: Sessions
     _attachments: Attachments
@@ -95,7 +95,7 @@ class Daemon:
         await self._ledger.open()
         await self._record_data_dir()
         self._rules.open()
-        self._approvals.open()
+        self._waits.open()
         self._decisions.open()
         self._accepted.open()
         self._sessions.open_trash()
@@ -137,7 +137,7 @@ class Daemon:
         lifecycle.stopping = True
         self._engine.stop_looking()
         self._agent_watcher.close()
-        self._approvals.close()
+        self._waits.close()
         self._decisions.close()
         self._sessions.close()
         self._attachments.close()

@@ -34,12 +34,14 @@ from aster_sidecar.api.mcp import McpCalls
 from aster_sidecar.api.mcp_contents import McpContentCalls
 from aster_sidecar.api.models import ModelCalls
 from aster_sidecar.api.policy import PolicyCalls
+from aster_sidecar.api.questions import QuestionCalls
 from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.snapshot import SnapshotCalls
 from aster_sidecar.api.tools import ToolCalls
 from aster_sidecar.api.trust import TrustCalls
 from aster_sidecar.api.warnings import Warnings
+from aster_sidecar.asking.questions import Questions
 from aster_sidecar.companion.feature_flags import Flags
 from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
@@ -62,6 +64,7 @@ from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.turn_status import TurnStatus
 from aster_sidecar.conversation.turns import Options, Turns
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.daemon.agent_watcher import AgentWatcher
 from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.known_names import check_own, known_names
@@ -123,7 +126,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         services=programs.services,
         _journal=base.journal,
         _rules=tools.rules,
-        _approvals=conversations.approvals,
+        _waits=conversations.waits,
         _decisions=tools.decisions,
         _sessions=conversations.sessions,
         _attachments=conversations.attachments,
@@ -307,7 +310,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
 class Conversations:
     """Sessions, and the turns in them."""
 
-    approvals: Approvals
+    waits: Waits
     attachments: Attachments
     ledger: Ledger
     queues: SessionQueues
@@ -324,10 +327,11 @@ class Conversations:
 def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools: ToolParts) -> Conversations:
     journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
     approvals = Approvals(journal, tools.rules, tools.toolkit.check, tools.toolkit.accepted)
+    waits = Waits(approvals, Questions(journal))
     attachments = Attachments(journal, base.settings.places.data_dir)
     ledger = build_ledger(base, tools)
     queues = SessionQueues(journal)
-    sessions = Sessions(journal, queues, approvals, choices, settings.of, attachments.check_soon)
+    sessions = Sessions(journal, queues, waits, choices, settings.of, attachments.check_soon)
     history = History(journal, sessions, queues, attachments.check_soon)
 
     def make_engine() -> Engine:
@@ -335,7 +339,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
             from aster_sidecar.conversation.engine import Engine
 
         spans = make_spans(base.settings.environment)
-        return Engine(journal, models, tools.toolkit, approvals, tools.servers, attachments, ledger.recorder, spans)
+        return Engine(journal, models, tools.toolkit, waits, tools.servers, attachments, ledger.recorder, spans)
 
     def options(session_id: str) -> Options:
         value = partial(settings.value, session_id=session_id)
@@ -348,13 +352,13 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
 
     engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
     files = MessageFiles(attachments, tools.surroundings)
-    turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
+    turns = Turns(journal, sessions, history, queues, waits, tools.agents, engine.load, options, settings, files)
     rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget, ledger.reverts)
     forks = Forks(journal, sessions, queues, engine.load)
-    status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
+    status = TurnStatus(journal, tools.agents, sessions, queues, waits, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path, tools.sandbox)
     return Conversations(
-        approvals, attachments, ledger, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
+        waits, attachments, ledger, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
     )
 
 
@@ -405,7 +409,7 @@ def build_api(
     ask_stop: Callable[[], None],
 ) -> Api:
     config, identity, journal, models = base.config, base.identity, base.journal, parts.models
-    sessions, queues, approvals = conversations.sessions, conversations.queues, conversations.approvals
+    sessions, queues, waits = conversations.sessions, conversations.queues, conversations.waits
     engine, streams = conversations.engine, companion.streams
     notifications, onboarding = companion.notifications, companion.onboarding
     handoffs = Handoffs()
@@ -415,7 +419,7 @@ def build_api(
     agent_calls = AgentCalls(tools.agents, sessions, queues, tools.choices, tools.toolkit, models, tools.servers)
     warnings = Warnings(journal, config, models, parts.keys, agent_calls, tools.servers)
     policy_calls = PolicyCalls(
-        journal, agent_calls, sessions, tools.choices, engine, approvals, tools.rules, tools.toolkit
+        journal, agent_calls, sessions, tools.choices, engine, waits.approvals, tools.rules, tools.toolkit
     )
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
@@ -439,7 +443,7 @@ def build_api(
             conversations.turns,
             conversations.status,
             engine,
-            approvals,
+            waits,
             tools.rules,
             notifications,
             conversations.rewinds,
@@ -449,6 +453,7 @@ def build_api(
         ChangeCalls(sessions, conversations.ledger),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,
+        QuestionCalls(journal, agent_calls, sessions, waits),
         AuditCalls(tools.decisions),
         agent_calls,
         ToolCalls(engine, tools.toolkit, warnings),
@@ -467,7 +472,7 @@ def build_api(
             config,
             models,
             sessions,
-            approvals,
+            waits,
             notifications,
             streams,
             agent_calls,
@@ -484,7 +489,7 @@ def build_api(
             journal,
             identity,
             base.redactor,
-            approvals,
+            waits,
             streams,
             agent_calls,
             companion_calls,

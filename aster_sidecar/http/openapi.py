@@ -38,6 +38,7 @@ TAGS = [
     {"name": "attachments", "description": "Files that people attach to messages."},
     {"name": "changes", "description": "What tools changed in files, and undoing it."},
     {"name": "policy", "description": "Approvals, permission rules, and dry-run checks of tool calls."},
+    {"name": "questions", "description": "Questions to a person, and the inbox of all that waits for one."},
     {"name": "audit", "description": "The record of decisions about tool calls."},
     {"name": "settings", "description": "Settings, agents, tools, models and provider keys."},
     {"name": "projects", "description": "Folders, and trust in the projects in them."},

@@ -54,6 +54,7 @@ PAYLOADS: dict[str, type[wire.Request]] = {
     "chat": wire.ChatRequest,
     "cancel": wire.CancelRequest,
     "approve": wire.ApproveRequest,
+    "answer": wire.AnswerRequest,
     "get_status": wire.SessionQuery,
     "get_history": wire.HistoryQuery,
     "clear_history": wire.SessionQuery,
@@ -362,6 +363,7 @@ CALLS: Mapping[str, Callable[[Calls, Any, str], Awaitable[BaseModel]]] = {
     "chat": lambda here, body, who: here.conversations.chat(body),
     "cancel": lambda here, body, who: here.conversations.cancel(body),
     "approve": lambda here, body, who: here.policy.approve(body, who),
+    "answer": lambda here, body, who: here.questions.answer(body, who),
     "get_status": lambda here, body, who: here.conversations.status(body.agent_id, body.session_id),
     "get_history": lambda here, body, who: here.conversations.history(
         body.agent_id, body.session_id, body.before, body.limit

@@ -5,7 +5,6 @@ No task runs while an approval is pending; its row is enough. `turns` resumes a 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,17 +25,12 @@ from aster_sidecar.policy.decisions import PERSON, Decided, decision_row
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope, sentences
 from aster_sidecar.policy.programs import NETWORK
 from aster_sidecar.policy.rules import Rules
-from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.pending import PendingSet
 from aster_sidecar.store.rows import approvals as rows
 from aster_sidecar.store.rows.calls import update_state
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.values import jsonable
-
-CHECK_S = 30.0
-"""Longest time between checks for expired approvals: the event loop's clock stops while the machine sleeps."""
-EARLY_S = 0.01
-"""Added to the timer's delay, because a timer may fire this much early."""
 
 Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, wire.CheckAnswer]]
 """(tool, arguments, agent_id, session_id) → the assessment of the call, and the policy's decision as clients see it.
@@ -99,11 +93,9 @@ class Approvals:
         self._rules = rules
         self._assess = assess
         self._accepted = accepted
-        self._pending: dict[str, Pending] = {}
-        self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._pending: PendingSet[Pending] = PendingSet(journal, self._expire)
         self._asked_n = 0
-        self.settled: Publisher[str] = Publisher()
+        self.settled = self._pending.settled
         """Publishes the id of a turn after one of its approvals was answered or expired."""
         journal.lost.subscribe(self.open)
 
@@ -115,13 +107,11 @@ class Approvals:
                 pending = pending_of(row)
             self._asked_n += 1
             found[row.call_id] = replace(pending, n=self._asked_n)
-        self._pending = found
-        self._set_timer()
+        self._pending.restore(found)
 
     def close(self) -> None:
         """Stop the timer; approvals stay pending in the journal."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._pending.close()
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +123,7 @@ class Approvals:
         self._asked_n += 1
         pending = replace(pending, n=self._asked_n)
         remember = pending.remember
-        self._pending[pending.call_id] = pending
+        self._pending.add(pending.call_id, pending)
         self._journal.put(
             "approval_required",
             wire.ApprovalRequiredEvent(
@@ -181,7 +171,6 @@ class Approvals:
                 )
             ],
         )
-        self._set_timer()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -205,19 +194,16 @@ class Approvals:
                 requested_at=p.requested_at,
                 expires_at=clock.stamp(p.deadline.moment) if p.deadline else None,
             )
-            for p in self._pending.values()
-            if agent_id in (None, p.agent_id) and session_id in (None, p.session_id)
+            for p in self._pending.all(agent_id, session_id)
         ]
 
     def waiting(self, turn_id: str) -> int:
         """The number of a turn's approvals that are pending, or answered but not recorded yet."""
-        under_way = (pending for pending, _ in self._resolving.values())
-        return sum(p.turn_id == turn_id for p in (*self._pending.values(), *under_way))
+        return self._pending.count(turn_id)
 
     async def wait_recorded(self, turn_id: str) -> None:
         """Wait until all answers given to a turn's approvals are recorded or have failed to be."""
-        while under_way := [settled for pending, settled in self._resolving.values() if pending.turn_id == turn_id]:
-            await asyncio.wait(under_way)
+        await self._pending.wait_recorded(turn_id)
 
     def answer_of(self, call_id: str) -> Answer | None:
         """The newest answer for a call; None if there is none yet."""
@@ -240,14 +226,8 @@ class Approvals:
                 f"scope_id, this_session and expires_in_s have no meaning with the decision {request.decision}",
                 hint="they say what allow_always and deny_always cover",
             )
-        in_flight = self._resolving.get(request.call_id)
-        if in_flight is not None:
-            await asyncio.wait([in_flight[1]])
-        pending = self._pending.get(request.call_id)
+        pending = await self._pending.to_answer(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
-            raise self._not_pending(request)
-        if pending.deadline is not None and pending.deadline.over:
-            await self._expire()  # the machine slept, and the timer has not fired yet
             raise self._not_pending(request)
         arguments, binding = pending.arguments, pending.binding
         remember, scopes, target = pending.remember, pending.scopes, pending.target
@@ -289,8 +269,9 @@ class Approvals:
             resolved_at=moment,
             by=by,
         )
-        await self._settle(
-            pending,
+        await self._pending.end(
+            pending.call_id,
+            "approval_resolved",
             wire.ApprovalResolvedEvent(
                 call_id=pending.call_id,
                 decision=request.decision,
@@ -337,35 +318,6 @@ class Approvals:
             raise error
         return assessment
 
-    async def _settle(self, pending: Pending, event: wire.ApprovalResolvedEvent, writes: list[Write]) -> None:
-        """Remove a pending approval and record its end: from here on nobody else can answer it."""
-        self._journal.put(
-            "approval_resolved",
-            event,
-            agent_id=pending.agent_id,
-            session_id=pending.session_id,
-            turn_id=pending.turn_id,
-            writes=writes,
-        )
-        del self._pending[pending.call_id]
-        settled = asyncio.get_running_loop().create_future()
-        self._resolving[pending.call_id] = (pending, settled)
-        # Shielded: the answer counts even if the caller disconnects.
-        await asyncio.shield(self._finish_answer(pending, settled, self._journal.commit()))
-
-    async def _finish_answer(
-        self, pending: Pending, settled: asyncio.Future[None], committed: asyncio.Future[None]
-    ) -> None:
-        try:
-            await committed
-        except Exception:
-            self._journal.accept_again(pending.turn_id)  # the approval is pending again
-            raise
-        finally:
-            del self._resolving[pending.call_id]
-            settled.set_result(None)
-        self.settled.publish(pending.turn_id)
-
     def _not_pending(self, request: wire.ApproveRequest) -> Exception:
         """The error that says why an approval can't be answered."""
         end = self._journal.first(rows.select_end(request.call_id, request.agent_id))
@@ -382,8 +334,7 @@ class Approvals:
     def cancel(self, turn_id: str, by: str) -> None:
         """Cancel a turn's pending approvals; stored once the caller's transaction commits."""
         moment = clock.stamp()
-        for pending in [p for p in self._pending.values() if p.turn_id == turn_id]:
-            del self._pending[pending.call_id]
+        for pending in self._pending.take(lambda one: one.turn_id == turn_id):
             self._journal.put(
                 "approval_resolved",
                 wire.ApprovalResolvedEvent(
@@ -398,37 +349,17 @@ class Approvals:
                 ],
             )
 
-    # -- expiry ----------------------------------------------------------------------------------------------------
-
-    def _set_timer(self, at_least_s: float = 0.0) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        left_s = min((p.deadline.left_s for p in self._pending.values() if p.deadline), default=None)
-        if left_s is not None:
-            delay_s = max(at_least_s, min(left_s + EARLY_S, CHECK_S))
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        task = asyncio.get_running_loop().create_task(self._expire())
-        task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-
-    async def _expire(self) -> None:
-        now = clock.stamp()
-        try:
-            for pending in [p for p in self._pending.values() if p.deadline and p.deadline.over]:
-                if pending.call_id not in self._pending:
-                    continue
-                words = "nobody answered in time"
-                write = rows.update_expired(pending.call_id, now, words)
-                event = wire.ApprovalResolvedEvent(
-                    call_id=pending.call_id, decision="expired", resolved_by="timeout", resolved_at=now
-                )
-                record = decision_row(decided(pending, "expired", words))
-                await self._settle(pending, event, [write, update_state(pending.call_id, "denied"), record])
-        finally:
-            self._set_timer(at_least_s=1.0)  # no tight loop while the store fails
+    async def _expire(self, pending: Pending) -> None:
+        now, words = clock.stamp(), "nobody answered in time"
+        event = wire.ApprovalResolvedEvent(
+            call_id=pending.call_id, decision="expired", resolved_by="timeout", resolved_at=now
+        )
+        writes = [
+            rows.update_expired(pending.call_id, now, words),
+            update_state(pending.call_id, "denied"),
+            decision_row(decided(pending, "expired", words)),
+        ]
+        await self._pending.end(pending.call_id, "approval_resolved", event, writes)
 
 
 def chosen(scopes: Sequence[Scope], scope_id: str) -> Scope:

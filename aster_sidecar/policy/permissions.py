@@ -1,7 +1,7 @@
 """Policy as pure functions without I/O: (mode, rules, call) → allow | deny | ask, and why.
 
-Order: forbidden calls, deny rules, calls that always ask, command lines that may hide a denied program, the mode
-`always_ask`, allow rules, guarded calls, the other modes.
+Order: forbidden calls, deny rules, calls that need no permission, calls that always ask, command lines that may hide a
+denied program, the mode `always_ask`, allow rules, guarded calls, the other modes.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Assessment:
     - `always_asked`: every mode asks and no allow rule covers it, e.g. because another program, which we don't control,
       would do the work.
     - `changed`: the tool is no longer what was accepted. Only the mode "auto_approve" allows the call.
+    - `unasked`: the call needs no permission, e.g. because it is itself a question; only deny rules apply.
     - `guarded`: no mode allows the call, but a rule may, e.g. for a file that runs without a person looking at it.
     - `also`: further targets of the call (a move's destination). A deny rule applies if it covers any of them, an allow
       rule only if it covers all.
@@ -95,6 +96,7 @@ class Assessment:
     binding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     forbidden: str | None = None
     always_asked: bool = False
+    unasked: bool = False
     guarded: bool = False
     changed: bool = False
     also: tuple[str, ...] = ()
@@ -196,6 +198,8 @@ def decide(mode: Mode, rules: Iterable[Rule], call: ToolCall, assessment: Assess
             or (rule.kind == "program" and any(programs.denies(rule.value, run) for run in assessment.runs))
         ):
             return Decision("deny", f"rule:{rule.rule_id}", denied_by(rule))
+    if assessment.unasked:
+        return Decision("allow", "call", sentence(assessment.reason))
     if assessment.always_asked:
         return Decision("ask", "call", f"{sentence(assessment.reason)} Aster always asks before such a call runs.")
     if assessment.opaque and (watched := next((r for r in applying if _denies_programs(r)), None)) is not None:

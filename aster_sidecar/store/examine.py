@@ -39,6 +39,7 @@ JSON_COLUMNS = {
     "turns": ("usage", "error"),
     "calls": ("arguments", "result"),
     "approvals": ("arguments", "binding", "remember", "edited", "scopes"),
+    "questions": ("fields", "answers"),
     "rules": ("conditions",),
     "sends": ("answer",),
 }

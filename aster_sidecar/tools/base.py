@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, T
 
 from pydantic import BaseModel
 
+from aster_sidecar.asking.forms import Form
 from aster_sidecar.policy.permissions import Assessment, Risk, Rule
 from aster_sidecar.store.sql import Write
 
@@ -139,7 +140,8 @@ class Tool(Generic[A]):
     a target that no call can match. `before` is awaited before `assess`, to find out what it needs. `changes` says
     what a call may change in files, so that it can be undone; None: nothing that is recorded. `confined`: its calls
     run in the sandbox of commands. `server` is the MCP server that offers it, and `definition` a hash of the server's
-    definition. `accept` gets the binding of a call that a person allowed, and returns the rows to write.
+    definition. `accept` gets the binding of a call that a person allowed, and returns the rows to write. `asks` returns
+    the form with which a call asks a person: the answers are its result, and `run` is not called.
     """
 
     name: str
@@ -155,3 +157,4 @@ class Tool(Generic[A]):
     server: str | None = None
     definition: str = ""
     accept: Callable[[Mapping[str, Any]], list[Write]] | None = None
+    asks: Callable[[A], Form] | None = None

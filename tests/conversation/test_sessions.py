@@ -16,6 +16,7 @@ import apsw
 import pytest
 
 from aster_sidecar import clock
+from aster_sidecar.asking.questions import Questions
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.messages import insert_message
@@ -23,6 +24,7 @@ from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.sessions import titled as title_of
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import InvalidShape, SessionNotFound
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -112,7 +114,7 @@ def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None
         sessions = Sessions(
             journal,
             SessionQueues(journal),
-            Approvals(journal, Rules(journal), unasked),
+            Waits(Approvals(journal, Rules(journal), unasked), Questions(journal)),
             SessionChoices(journal),
             lambda *_: None,
         )

@@ -10,10 +10,12 @@ from pydantic_ai import RunContext
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RunUsage
 
+from aster_sidecar.asking.questions import Questions
 from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -48,7 +50,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
         toolbox = ToolExecutor(
             toolkit,
             toolkit.names(),
-            Approvals(journal, rules, toolkit.check),
+            Waits(Approvals(journal, rules, toolkit.check), Questions(journal)),
             Attachments(journal, tmp_path),
             Ledger(journal, tmp_path, lambda _: place, lambda: (1 << 30, 30.0)).recorder,
             log,

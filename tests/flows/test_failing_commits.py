@@ -94,7 +94,8 @@ def remembered(daemon: Daemon) -> Json:
         "choices": dict(daemon._choices._choices),
         "trash": set(sessions._trash._ends),
         "rules": {rule.rule_id for rule in daemon._rules.list()},
-        "approvals": {approval.call_id for approval in daemon._approvals.list()},
+        "approvals": {approval.call_id for approval in daemon._waits.approvals.list()},
+        "questions": {question.question_id for question in daemon._waits.questions.list()},
         "unread": set(daemon._notifications._unread),
         "turns": {turn.turn_id: turn.state for turn in daemon._turns._turns.values()},
         "states": {queue.session_id: queue.published for queue in queues.all() if queue.session_id in sessions._known},
@@ -132,6 +133,7 @@ def recorded(daemon: Daemon) -> Json:
         "trash": column("SELECT session_id FROM trash"),
         "rules": column(f"SELECT rule_id FROM rules WHERE session_id IS NULL OR {shown}"),
         "approvals": column(f"SELECT call_id FROM approvals WHERE state='pending' AND {shown}"),
+        "questions": column(f"SELECT question_id FROM questions WHERE state='pending' AND {shown}"),
         "unread": column(f"SELECT notification_id FROM notifications WHERE read=0 AND (session_id IS NULL OR {shown})"),
         "turns": dict(journal.all(f"SELECT turn_id, state FROM turns WHERE state<>'ended' AND {shown}")),
         "states": {
@@ -188,7 +190,7 @@ async def say(daemon: Daemon, message: str, session_id: str | None = None, **mor
 async def asked(daemon: Daemon, session_id: str) -> str:
     """The id of the pending call in a session."""
     async with asyncio.timeout(WAIT_S):
-        while not (found := daemon._approvals.list(session_id=session_id)):  # noqa: ASYNC110
+        while not (found := daemon._waits.approvals.list(session_id=session_id)):  # noqa: ASYNC110
             await asyncio.sleep(0.002)
     return found[0].call_id
 
@@ -381,7 +383,7 @@ def test_while_the_store_cannot_be_read_what_denies_and_what_waits_stay(
         async with inside(tmp_path / "home") as daemon:
             scene = Scene(daemon)
             await scene.set()
-            rules, waits = daemon._rules.list(), daemon._approvals.list()
+            rules, waits = daemon._rules.list(), daemon._waits.approvals.list()
             writes = 0
             write, read = Journal._write, Journal.all
 
@@ -400,7 +402,7 @@ def test_while_the_store_cannot_be_read_what_denies_and_what_waits_stay(
             for purge in (False, True):
                 with pytest.raises(StoreError):
                     await daemon.calls.conversations.delete_session(scene.quiet, purge)
-            assert (daemon._rules.list(), daemon._approvals.list()) == (rules, waits)
+            assert (daemon._rules.list(), daemon._waits.approvals.list()) == (rules, waits)
             assert scene.quiet in daemon._sessions._known
             monkeypatch.setattr(Journal, "all", read)
             with pytest.raises(StoreError):

@@ -185,6 +185,10 @@ class Daemon:
         body = {"agent_id": agent_id, "call_id": call_id, "decision": decision, **fields}
         return self.call("POST", "/api/approve", body)
 
+    def answer(self, question_id: str, answers: Json = None, **fields: Any) -> Json:
+        given = {"answers": answers} if answers is not None else {}
+        return self.call("POST", "/api/answer", {"question_id": question_id, **given, **fields})
+
     def history(self, agent_id: str = "default", **parameters: Any) -> list[Json]:
         return self.call("GET", "/api/history", None, agent_id=agent_id, **parameters)["messages"]
 

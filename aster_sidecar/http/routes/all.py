@@ -17,6 +17,7 @@ from aster_sidecar.http.routes import (
     page,
     policy,
     projects,
+    questions,
     services,
     settings,
 )
@@ -29,6 +30,7 @@ ROUTES: list[BaseRoute] = [
         attachments,
         changes,
         policy,
+        questions,
         audit,
         settings,
         projects,

@@ -224,7 +224,7 @@ def delete_session(session_id: str) -> list[Write]:
 
     Decisions about its calls stay, without texts.
     """
-    tables = ("approvals", "rules", "sessions")
+    tables = ("approvals", "questions", "rules", "sessions")
     deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
     return [*deletes, update_forgotten(session_id)]
 
@@ -242,6 +242,7 @@ def delete_history(session_id: str) -> list[Write]:
         "model_messages",
         "turns",
         "approvals",
+        "questions",
         "calls",
         "sends",
         "rewinds",

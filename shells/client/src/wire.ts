@@ -482,6 +482,66 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/questions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Questions
+     * @description The open questions, oldest first.
+     */
+    get: operations["questions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/answer": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Answer
+     * @description Answer or decline a question. The first answer counts.
+     */
+    post: operations["answer"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/inbox": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Inbox
+     * @description All that waits for a person, oldest first.
+     */
+    get: operations["inbox"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/audit": {
     parameters: {
       query?: never;
@@ -1298,6 +1358,31 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /**
+     * AnswerRequest
+     * @description Answer a question with `answers`, the answer of each field by its id, or decline it. `note`: for the model.
+     */
+    AnswerRequest: {
+      /** Question Id */
+      question_id: string;
+      /**
+       * Answers
+       * @default null
+       */
+      answers?: {
+        [key: string]: unknown;
+      } | null;
+      /**
+       * Decline
+       * @default false
+       */
+      decline?: boolean;
+      /**
+       * Note
+       * @default null
+       */
+      note?: string | null;
+    };
     /**
      * ApproveRequest
      * @description Answer a pending approval. `note` is passed to the model on a denial; `arguments` replace the call's own.
@@ -2236,6 +2321,46 @@ export interface components {
       rule?: components["schemas"]["RuleInfo"] | null;
     };
     /**
+     * AskedQuestion
+     * @description A question that a call asked, and the answers to it, once they are given.
+     */
+    AskedQuestion: {
+      /** Question Id */
+      question_id: string;
+      /** Reason */
+      reason: string;
+      /** Fields */
+      fields: components["schemas"]["QuestionField"][];
+      /**
+       * Server
+       * @default null
+       */
+      server?: string | null;
+      /**
+       * Url
+       * @default null
+       */
+      url?: string | null;
+      /**
+       * Outcome
+       * @description null: it waits for an answer
+       * @default null
+       */
+      outcome?: ("answered" | "declined" | "expired" | "cancelled") | null;
+      /**
+       * Answers
+       * @default null
+       */
+      answers?: {
+        [key: string]: unknown;
+      } | null;
+      /**
+       * Note
+       * @default null
+       */
+      note?: string | null;
+    };
+    /**
      * AttachmentInfo
      * @description A file that can be attached to a message. `media_type` is that of its content.
      */
@@ -2873,7 +2998,7 @@ export interface components {
        * Kind
        * @enum {string}
        */
-      kind: "approval_required" | "turn_done" | "error" | "service_crashed";
+      kind: "approval_required" | "question_asked" | "turn_done" | "error" | "service_crashed";
       /** Title */
       title: string;
       /** Body */
@@ -2911,7 +3036,7 @@ export interface components {
     };
     /**
      * NotificationsReadEvent
-     * @description These notifications were marked as read, or their approvals were answered.
+     * @description These notifications were marked as read, or their approvals or questions were answered.
      */
     NotificationsReadEvent: {
       /** Ids */
@@ -3013,8 +3138,164 @@ export interface components {
       truncated?: boolean;
     };
     /**
+     * QuestionAnsweredEvent
+     * @description A question was answered or declined, expired, or was cancelled with its turn. `resolved_by`: the client.
+     */
+    QuestionAnsweredEvent: {
+      /** Question Id */
+      question_id: string;
+      /** Call Id */
+      call_id: string;
+      /**
+       * Outcome
+       * @enum {string}
+       */
+      outcome: "answered" | "declined" | "expired" | "cancelled";
+      /**
+       * Answers
+       * @default null
+       */
+      answers?: {
+        [key: string]: unknown;
+      } | null;
+      /** Resolved By */
+      resolved_by: string;
+      /**
+       * Resolved At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      resolved_at: string;
+      /**
+       * Note
+       * @default null
+       */
+      note?: string | null;
+    };
+    /**
+     * QuestionAskedEvent
+     * @description A call asks a person something: the turn waits for the answer.
+     *
+     *     `server`: the MCP server that asks. `url`: instead of a form, a page that it asks the person to visit.
+     */
+    QuestionAskedEvent: {
+      /** Message Id */
+      message_id: string;
+      /** Question Id */
+      question_id: string;
+      /** Call Id */
+      call_id: string;
+      /** Name */
+      name: string;
+      /** Arguments */
+      arguments: {
+        [key: string]: unknown;
+      };
+      /** Reason */
+      reason: string;
+      /** Fields */
+      fields: components["schemas"]["QuestionField"][];
+      /**
+       * Server
+       * @default null
+       */
+      server?: string | null;
+      /**
+       * Url
+       * @default null
+       */
+      url?: string | null;
+      /**
+       * Expires At
+       * @default null
+       */
+      expires_at?: string | null;
+    };
+    /**
+     * QuestionField
+     * @description One field of the form that a question shows.
+     *
+     *     The answer to a field is a text; for `number` a number, for `boolean` true or false, for `multi` a list of texts,
+     *     and for `file` and `folder` an absolute path on the daemon's machine.
+     */
+    QuestionField: {
+      /** Id */
+      id: string;
+      /** Text */
+      text: string;
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: "choice" | "multi" | "text" | "number" | "boolean" | "file" | "folder";
+      /**
+       * Options
+       * @description of choice and multi
+       * @default null
+       */
+      options?: string[] | null;
+      /**
+       * Labels
+       * @description what a person sees instead of each option
+       * @default null
+       */
+      labels?: string[] | null;
+      /**
+       * Other
+       * @description another text than the options is an answer, too
+       * @default false
+       */
+      other?: boolean;
+      /**
+       * Default
+       * @default null
+       */
+      default?: unknown;
+      /**
+       * Required
+       * @default true
+       */
+      required?: boolean;
+      /**
+       * Whole
+       * @description the number has no fraction
+       * @default false
+       */
+      whole?: boolean;
+      /**
+       * Minimum
+       * @description of a number
+       * @default null
+       */
+      minimum?: number | null;
+      /**
+       * Maximum
+       * @description of a number
+       * @default null
+       */
+      maximum?: number | null;
+      /**
+       * Min Length
+       * @description of a text, in characters; of multi, how many
+       * @default null
+       */
+      min_length?: number | null;
+      /**
+       * Max Length
+       * @description of a text, in characters; of multi, how many
+       * @default null
+       */
+      max_length?: number | null;
+      /**
+       * Format
+       * @description of a text
+       * @default null
+       */
+      format?: ("email" | "uri" | "date" | "date-time") | null;
+    };
+    /**
      * ResyncEvent
-     * @description The cursor can't be served: read /api/history and /api/approvals, then continue from `last_seq`.
+     * @description The cursor can't be served: read /api/history and /api/inbox, then continue from `last_seq`.
      */
     ResyncEvent: {
       /**
@@ -3273,6 +3554,11 @@ export interface components {
       /** Pending Approvals */
       pending_approvals: number;
       /**
+       * Pending Questions
+       * @default 0
+       */
+      pending_questions?: number;
+      /**
        * Deleted At
        * @description set while it is in the trash
        * @default null
@@ -3376,6 +3662,7 @@ export interface components {
         | "chat"
         | "cancel"
         | "approve"
+        | "answer"
         | "get_status"
         | "get_history"
         | "clear_history"
@@ -3623,6 +3910,11 @@ export interface components {
        */
       preview?: components["schemas"]["Preview"] | null;
       /**
+       * @description the question that the call asked a person
+       * @default null
+       */
+      question?: components["schemas"]["AskedQuestion"] | null;
+      /**
        * Result
        * @default null
        */
@@ -3844,6 +4136,36 @@ export interface components {
       /** Format: date-time */
       time: string;
       data: components["schemas"]["ApprovalResolvedEvent"];
+    };
+    /** question_asked envelope */
+    question_asked_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "question_asked";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["QuestionAskedEvent"];
+    };
+    /** question_answered envelope */
+    question_answered_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "question_answered";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["QuestionAnsweredEvent"];
     };
     /** error envelope */
     error_event: {
@@ -4199,6 +4521,8 @@ export interface components {
       | components["schemas"]["tool_end_event"]
       | components["schemas"]["approval_required_event"]
       | components["schemas"]["approval_resolved_event"]
+      | components["schemas"]["question_asked_event"]
+      | components["schemas"]["question_answered_event"]
       | components["schemas"]["error_event"]
       | components["schemas"]["done_event"]
       | components["schemas"]["status_change_event"]
@@ -4288,9 +4612,10 @@ export interface components {
     ChatStarted: {
       /**
        * Status
+       * @description `answered`: the message is the answer to the question for which the turn waits
        * @enum {string}
        */
-      status: "started" | "queued" | "steered";
+      status: "started" | "queued" | "steered" | "answered";
       /** Turn Id */
       turn_id: string;
       /** Message Id */
@@ -4332,8 +4657,15 @@ export interface components {
        * @description ids of the turns queued after this one, in order
        */
       queue: string[];
+      /**
+       * Waiting For
+       * @description what the turn waits for
+       */
+      waiting_for: ("approval" | "question")[];
       /** Pending Approvals */
       pending_approvals: number;
+      /** Pending Questions */
+      pending_questions: number;
       /** Model */
       model: string;
       usage: components["schemas"]["Usage"];
@@ -4768,6 +5100,91 @@ export interface components {
        * @description the `confirm` of POST /api/approve for these arguments, if they do something that was not shown
        */
       confirm: string;
+    };
+    /**
+     * QuestionInfo
+     * @description A question that waits for a person.
+     *
+     *     `server`: the MCP server that asks; without one, the agent asks. `url`: instead of a form, a page that the server
+     *     asks the person to visit.
+     */
+    QuestionInfo: {
+      /** Question Id */
+      question_id: string;
+      /** Call Id */
+      call_id: string;
+      /** Agent Id */
+      agent_id: string;
+      /** Session Id */
+      session_id: string;
+      /** Turn Id */
+      turn_id: string;
+      /**
+       * Name
+       * @description the tool that asks
+       */
+      name: string;
+      /** Reason */
+      reason: string;
+      /** Fields */
+      fields: components["schemas"]["QuestionField"][];
+      /**
+       * Server
+       * @default null
+       */
+      server?: string | null;
+      /**
+       * Url
+       * @default null
+       */
+      url?: string | null;
+      /**
+       * Asked At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      asked_at: string;
+      /** Expires At */
+      expires_at: string | null;
+    };
+    /** Answered */
+    Answered: {
+      /** Question Id */
+      question_id: string;
+      /**
+       * Outcome
+       * @enum {string}
+       */
+      outcome: "answered" | "declined" | "expired" | "cancelled";
+      /**
+       * Answers
+       * @description as they were recorded
+       * @default null
+       */
+      answers?: {
+        [key: string]: unknown;
+      } | null;
+      /**
+       * Resolved At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      resolved_at: string;
+    };
+    /**
+     * InboxEntry
+     * @description Something that waits for a person: exactly one of the two.
+     */
+    InboxEntry: {
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: "approval" | "question";
+      /** @default null */
+      approval?: components["schemas"]["ApprovalInfo"] | null;
+      /** @default null */
+      question?: components["schemas"]["QuestionInfo"] | null;
     };
     /**
      * DecisionInfo
@@ -5380,7 +5797,7 @@ export interface components {
        * Kind
        * @enum {string}
        */
-      kind: "approval_required" | "turn_done" | "error" | "service_crashed";
+      kind: "approval_required" | "question_asked" | "turn_done" | "error" | "service_crashed";
       /** Title */
       title: string;
       /** Body */
@@ -5518,6 +5935,11 @@ export interface components {
        * @description all pending approvals, oldest first
        */
       approvals: components["schemas"]["ApprovalInfo"][];
+      /**
+       * Questions
+       * @description all questions that wait for a person, oldest first
+       */
+      questions: components["schemas"]["QuestionInfo"][];
       /** Turns */
       turns: components["schemas"]["ActiveTurn"][];
       notifications: components["schemas"]["Notifications"];
@@ -6860,6 +7282,91 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["CheckAnswer"];
+          };
+        };
+      };
+    };
+  };
+  questions: {
+    parameters: {
+      query?: {
+        agent_id?: string | null;
+        session_id?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["QuestionInfo"][];
+          };
+        };
+      };
+    };
+  };
+  answer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AnswerRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Answered"];
+          };
+        };
+      };
+    };
+  };
+  inbox: {
+    parameters: {
+      query?: {
+        agent_id?: string | null;
+        session_id?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["InboxEntry"][];
           };
         };
       };
@@ -8295,6 +8802,8 @@ export const EVENT_TYPES = [
   "tool_end",
   "approval_required",
   "approval_resolved",
+  "question_asked",
+  "question_answered",
   "error",
   "done",
   "status_change",

@@ -66,13 +66,13 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
             turn_id = await start(parts)
             await until(lambda: parts.calls.conversations._status.read("default", None).state == "waiting_approval")
             await parts._journal.commit()
-            [asked] = parts._approvals.list()
+            [asked] = parts._waits.approvals.list()
             answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow")
             parts._journal.put(writes=[remember("one", "write")])
             await until(lambda: parts._journal._under_way is not None)
             parts._journal.put(writes=[remember("another", "write")])
             recorded = parts._journal.commit()
-            answering = asyncio.create_task(parts._approvals.answer(answer, "somebody"))
+            answering = asyncio.create_task(parts._waits.approvals.answer(answer, "somebody"))
             await recorded
             cancelled = await parts._turns.cancel(wire.CancelRequest(agent_id="default"))
             await answering

@@ -1,0 +1,1 @@
+"""Questions to a person: their forms, and the open ones."""
