@@ -747,11 +747,13 @@ def unasked(*_: Any) -> Any:
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     """Make a store with one session of `size` messages. Returns the ids of the session and of its middle message."""
     from aster_sidecar import clock
+    from aster_sidecar.asking.questions import Questions
     from aster_sidecar.contract import wire
     from aster_sidecar.conversation.messages import insert_message
     from aster_sidecar.conversation.session_choices import SessionChoices
     from aster_sidecar.conversation.session_queue import SessionQueues
     from aster_sidecar.conversation.sessions import Sessions
+    from aster_sidecar.conversation.waits import Waits
     from aster_sidecar.policy.approvals import Approvals
     from aster_sidecar.policy.rules import Rules
     from aster_sidecar.store.journal import Journal
@@ -761,7 +763,7 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     sessions = Sessions(
         journal,
         SessionQueues(journal),
-        Approvals(journal, Rules(journal), unasked),
+        Waits(Approvals(journal, Rules(journal), unasked), Questions(journal)),
         SessionChoices(journal),
         lambda agent_id, choices: None,
     )

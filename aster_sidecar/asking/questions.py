@@ -24,7 +24,10 @@ from aster_sidecar.store.sql import Write
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question. `asked_at` is a stamp; expiry follows `deadline`. `live`: a running call waits for it."""
+    """An open question. `asked_at` is a stamp; expiry follows `deadline`. `live`: a running call waits for it.
+
+    `request`: what the tool needs to go on, as JSON; None: the answers are the result of the call.
+    """
 
     question_id: str
     call_id: str
@@ -36,6 +39,7 @@ class Question:
     form: Form
     asked_at: str
     live: bool = False
+    request: str | None = None
     deadline: clock.Deadline | None = None
 
 
@@ -46,6 +50,7 @@ class Ending:
     outcome: wire.QuestionOutcome
     answers: dict[str, Any]
     note: str | None
+    request: str | None = None
 
 
 class Questions:
@@ -107,6 +112,7 @@ class Questions:
             message_id=question.message_id,
             state="pending",
             live=int(question.live),
+            request=question.request,
             name=question.name,
             reason=form.reason,
             fields=json.dumps([field.model_dump(exclude_defaults=True) for field in form.fields]),
@@ -165,12 +171,18 @@ class Questions:
     def ending_of(self, call_id: str) -> Ending | None:
         """How the newest question of a call ended; None if there is none, or it is open."""
         row = self._journal.first(rows.select_of_call(call_id))
-        if row is None or row.state == "pending":
-            return None
-        with self._journal.parsing(f"the answers to the question of call {call_id[:100]}"):
+        return self._ending(row) if row is not None and row.state != "pending" else None
+
+    def endings_of(self, call_id: str) -> list[Ending]:
+        """How the questions of a call ended, oldest first."""
+        rows_of_call = self._journal.rows(rows.select_all_of_call(call_id))
+        return [self._ending(row) for row in rows_of_call if row.state != "pending"]
+
+    def _ending(self, row: rows.EndingRow) -> Ending:
+        with self._journal.parsing(f"the answers to the question {row.question_id[:100]}"):
             answers: Any = json.loads(row.answers) if row.answers else {}
             outcome: Any = row.state
-            return Ending(outcome, answers, row.note)
+            return Ending(outcome, answers, row.note, row.request)
 
     # -- answering -------------------------------------------------------------------------------------------------
 
@@ -215,7 +227,8 @@ class Questions:
     ) -> None:
         event, writes = ended(question, outcome, answers, note, moment, by)
         if not question.live:
-            writes.append(update_state(question.call_id, "approved"))  # it runs, and reads its answer
+            # The call runs, or goes on, and reads the answer.
+            writes.append(update_state(question.call_id, "approved" if question.request is None else "resumed"))
         self.ending.publish(question.turn_id, event)
         await self._open.end(question.question_id, "question_answered", event, writes)
 
@@ -290,5 +303,6 @@ def question_of(row: rows.QuestionRow) -> Question:
         form=Form(fields, row.reason, row.server, row.url),
         asked_at=row.asked_at,
         live=bool(row.live),
+        request=row.request,
         deadline=deadline,
     )

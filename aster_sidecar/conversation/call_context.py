@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
-from aster_sidecar.tools.base import Surroundings
+from aster_sidecar.tools.base import QuestionEnd, Surroundings
 
 
 @dataclass(slots=True)
@@ -20,6 +20,8 @@ class Context:
     call_id: str
     surroundings: Surroundings
     context: Mapping[str, Any]
+    ended_questions: Sequence[QuestionEnd] = ()
+    again: bool = False
 
     @property
     def agent_id(self) -> str:

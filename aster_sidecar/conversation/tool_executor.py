@@ -31,6 +31,7 @@ from pydantic_ai import (
 from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock
+from aster_sidecar.asking.forms import Form
 from aster_sidecar.asking.questions import Question
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.attachments import Attachments, info
@@ -54,11 +55,13 @@ from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.repair import valid_text
 from aster_sidecar.text.values import jsonable
-from aster_sidecar.tools.base import File, Outcome, ToolError
+from aster_sidecar.tools.base import File, Outcome, Paused, QuestionEnd, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
 
+PAUSED = ("parked", "resumed")
+"""The states of a call that has run, and has to go on."""
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 """Any object: `Toolkit.assess` checks what is in it."""
 
@@ -228,6 +231,8 @@ class ToolExecutor(AbstractToolset[Any]):
             await self._refuse(call, assessment, f"denied: {decision.reason}", "denied", decision)
         if self._toolkit.get(call.name).asks is not None:
             return await self._question(call, arguments, parsed, assessment, decision, fresh=fresh)
+        if call.state in PAUSED:
+            return await self._run(call, parsed, assessment, decision)
         answer = None if fresh else self._approvals.answer_of(call.call_id)
         if answer is not None and not answer.allowed:
             await self._refuse(call, assessment, denial(answer.note), "denied")
@@ -307,17 +312,6 @@ class ToolExecutor(AbstractToolset[Any]):
         ending = None if fresh else self._questions.ending_of(call.call_id)
         if ending is None:
             await self._refuse_unattended(call, assessment)
-            question = Question(
-                question_id=clock.new_id("ask"),
-                call_id=call.call_id,
-                agent_id=self._log.agent_id,
-                session_id=self._log.session_id,
-                turn_id=self._log.turn_id,
-                message_id=self._log.message_id,
-                name=call.name,
-                form=asks(parsed),
-                asked_at=clock.stamp(),
-            )
             self._log.flush()
             self._log.journal.put(
                 writes=[
@@ -325,8 +319,7 @@ class ToolExecutor(AbstractToolset[Any]):
                     self._decision_row(call, arguments, assessment, decision),
                 ]
             )
-            event = self._questions.ask(question, arguments, timeout_s=self._approval_timeout_s())
-            self._log.transcript.apply(0, "question_asked", event.model_dump())
+            self._put_question(call, asks(parsed))
             await self._log.commit()
             raise ApprovalRequired
         if ending.outcome != "answered":
@@ -338,6 +331,25 @@ class ToolExecutor(AbstractToolset[Any]):
         self._end(call, "done", 0.0, outcome=Outcome(result), recorded=NO_CHANGES)
         await self._log.commit()
         return result
+
+    def _put_question(self, call: Call, form: Form, *, request: str | None = None, live: bool = False) -> Question:
+        """Ask a person; recorded with the next commit."""
+        question = Question(
+            question_id=clock.new_id("ask"),
+            call_id=call.call_id,
+            agent_id=self._log.agent_id,
+            session_id=self._log.session_id,
+            turn_id=self._log.turn_id,
+            message_id=self._log.message_id,
+            name=call.name,
+            form=form,
+            asked_at=clock.stamp(),
+            live=live,
+            request=request,
+        )
+        event = self._questions.ask(question, call.arguments, timeout_s=self._approval_timeout_s())
+        self._log.transcript.apply(0, "question_asked", event.model_dump())
+        return question
 
     async def _refuse_unattended(self, call: Call, assessment: Assessment) -> None:
         """Refuse a call that needs a person when nobody is there, if the settings say so. Raises: ToolFailed."""
@@ -394,12 +406,11 @@ class ToolExecutor(AbstractToolset[Any]):
             )
         )
 
-    async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> Any:
-        tool = self._toolkit.get(call.name)
+    def _put_start(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> None:
+        """Put the intent to run a call. Raises: LimitReached."""
         if self._most_calls is not None and self._usage.tool_calls >= self._most_calls:
             raise LimitReached(f"the turn made {self._usage.tool_calls} tool calls; the limit is {self._most_calls}")
         self._usage.tool_calls += 1
-        self.denied_last = False
         arguments = parsed.model_dump(mode="json", exclude_unset=True)
         if decision.decided_by == PERSON:
             summary = summary_of(call.name, assessment)
@@ -419,7 +430,36 @@ class ToolExecutor(AbstractToolset[Any]):
             ),
             writes=[call_row(self._log, call, assessment.risk, "started"), record],
         )
+
+    async def _pause(self, call: Call, assessment: Assessment, paused: Paused, recorded: Recorded) -> NoReturn:
+        """Record that a call waits, and what it asks a person. Raises: ApprovalRequired, ToolFailed."""
+        if paused.asks:
+            await self._refuse_unattended(call, assessment)
+        self._log.flush()
+        self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "parked"), *recorded.writes])
+        if recorded.event is not None:
+            self._log.put("files_changed", recorded.event)
+        for one in paused.asks:
+            self._put_question(call, one.form, request=one.request)
+        await self._log.commit()
+        raise ApprovalRequired
+
+    async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> Any:
+        """Run a call, or let it go on after it was paused. Raises: ApprovalRequired (it is paused), ToolFailed."""
+        tool = self._toolkit.get(call.name)
+        self.denied_last = False
+        if call.state in PAUSED:
+            self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "started")])
+        else:
+            self._put_start(call, parsed, assessment, decision)
         context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
+        if call.state in PAUSED:
+            context.again = True
+            context.ended_questions = [
+                QuestionEnd(ending.request, ending.outcome, ending.answers, ending.note)
+                for ending in self._questions.endings_of(call.call_id)
+                if ending.request is not None
+            ]
         recording = self._recorder.recording(context)
         try:
             await self._log.commit()
@@ -445,6 +485,14 @@ class ToolExecutor(AbstractToolset[Any]):
         except TimeoutError as failure:
             late = f"stopped after {self._tool_timeout_s:g} s, the agent's tool_timeout" if alarm.expired() else None
             error = late or f"{type(failure).__name__}: {failure}"
+        except Paused as paused:
+            recorded, cancelled = await recorded_by(recording)
+            if cancelled:
+                self._end(
+                    call, "cancelled", time.monotonic() - began, error="cancelled while it ran", recorded=recorded
+                )
+                raise asyncio.CancelledError from None
+            await self._pause(call, assessment, paused, recorded)
         except ToolError as failure:
             error = str(failure)
             outcome = Outcome(None, files=failure.files)

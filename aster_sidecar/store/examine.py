@@ -39,7 +39,7 @@ JSON_COLUMNS = {
     "turns": ("usage", "error"),
     "calls": ("arguments", "result"),
     "approvals": ("arguments", "binding", "remember", "edited", "scopes"),
-    "questions": ("fields", "answers"),
+    "questions": ("request", "fields", "answers"),
     "rules": ("conditions",),
     "sends": ("answer",),
 }

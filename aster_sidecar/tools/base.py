@@ -25,8 +25,46 @@ class ToolError(Exception):
         self.files = files
 
 
+class Asked(NamedTuple):
+    """A question of a call that waits without a task. `request`: what the tool needs to go on, as JSON."""
+
+    form: Form
+    request: str
+
+
+class Paused(Exception):
+    """Raised by `run`: the call has to wait, maybe for days, and no task is to be held meanwhile.
+
+    `run` is called again, with the same arguments, when all that the turn waits for has ended. `asks`: what a person is
+    asked; without it, the tool has said itself what the turn waits for.
+    """
+
+    def __init__(self, asks: tuple[Asked, ...] = ()) -> None:
+        super().__init__("the call waits")
+        self.asks = asks
+
+
+class QuestionEnd(NamedTuple):
+    """How a question of a call ended. `request` as in `Asked`."""
+
+    request: str
+    outcome: Literal["answered", "declined", "expired", "cancelled"]
+    answers: Mapping[str, Any]
+    note: str | None
+
+
 class CallContext(Protocol):
     """What a running tool gets besides its arguments."""
+
+    @property
+    def ended_questions(self) -> Sequence[QuestionEnd]:
+        """After `Paused`: how the questions ended. Empty when the call begins."""
+        ...
+
+    @property
+    def again(self) -> bool:
+        """Whether the call goes on after `Paused`."""
+        ...
 
     @property
     def call_id(self) -> str: ...

@@ -398,6 +398,7 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
             "change_notes",
             "decisions",
             "tool_definitions",
+            "questions",
         ):
             old.execute(f"DROP TABLE {table}")
         old.execute("DROP INDEX turns_rewound; ALTER TABLE turns DROP COLUMN rewound")

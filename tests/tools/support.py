@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,7 +16,7 @@ import psutil
 
 from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.services.keeper_client import KEEPER
-from aster_sidecar.tools.base import Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.base import Outcome, QuestionEnd, Surroundings, Tool, ToolError
 from aster_sidecar.tools.builtin import builtin_tools
 
 
@@ -41,6 +41,8 @@ class Listener:
     turn_id: str = "turn_1"
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     told: list[Told] = field(default_factory=list[Told])
+    ended_questions: Sequence[QuestionEnd] = ()
+    again: bool = False
 
     async def progress(
         self,

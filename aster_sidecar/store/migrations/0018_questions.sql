@@ -9,6 +9,7 @@ CREATE TABLE questions (
     message_id  TEXT NOT NULL,
     state       TEXT NOT NULL,     -- pending | answered | declined | expired | cancelled
     live        INTEGER NOT NULL,  -- 1: a running call waits for the answer, and it ends with that call
+    request     TEXT,              -- JSON: what the tool needs to go on; NULL: the answers are the result of the call
     name        TEXT NOT NULL,     -- the tool that asks
     reason      TEXT NOT NULL,
     fields      TEXT NOT NULL,     -- JSON: what is asked

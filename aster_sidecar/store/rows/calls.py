@@ -1,6 +1,7 @@
 """Rows of `calls`: tool calls.
 
-States: waiting → approved or denied → started → ended. A call is closed when the model has received its result:
+States: waiting → approved or denied → started → ended. A call that waits while it runs is parked, then resumed, then
+started again. A call is closed when the model has received its result:
 the next response may use its `model_call_id` again.
 """
 

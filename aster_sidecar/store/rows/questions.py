@@ -12,7 +12,8 @@ class QuestionRow(NamedTuple):
     """An open question.
 
     `fields` is JSON. `asked_at`, `expires_at`, `boot` and `due_s` are its deadline (`clock.Deadline`); without a time
-    limit `expires_at` and `due_s` are None. `live`: a running call waits for the answer.
+    limit `expires_at` and `due_s` are None. `live`: a running call waits for the answer. `request` is JSON: what the
+    tool needs to go on; None: the answers are the result of the call.
     """
 
     question_id: str
@@ -23,6 +24,7 @@ class QuestionRow(NamedTuple):
     message_id: str
     state: str
     live: int
+    request: str | None
     name: str
     reason: str
     fields: str
@@ -35,10 +37,11 @@ class QuestionRow(NamedTuple):
 
 
 class EndingRow(NamedTuple):
-    """How a question ended, if `state` is not pending. `answers` is JSON."""
+    """How a question ended, if `state` is not pending. `request` and `answers` are JSON."""
 
     question_id: str
     state: str
+    request: str | None
     answers: str | None
     note: str | None
     resolved_at: str | None
@@ -55,6 +58,11 @@ def select_of_call(call_id: str) -> Query[EndingRow]:
     """The newest question of a call."""
     sql = f"SELECT {columns(EndingRow)} FROM questions WHERE call_id=? ORDER BY n DESC LIMIT 1"
     return Query(sql, (call_id,), EndingRow)
+
+
+def select_all_of_call(call_id: str) -> Query[EndingRow]:
+    """All questions of a call, oldest first."""
+    return Query(f"SELECT {columns(EndingRow)} FROM questions WHERE call_id=? ORDER BY n", (call_id,), EndingRow)
 
 
 def select_ending(question_id: str) -> Query[EndingRow]:
