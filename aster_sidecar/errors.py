@@ -25,6 +25,8 @@ AsterError
 │   ├── ChangeNotFound    404  change_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
 │   ├── QuestionNotFound  404  question_not_found
+│   ├── HostNotFound      404  host_not_found
+│   ├── HostCallNotFound  404  host_call_not_found
 │   ├── AttachmentNotFound 404 attachment_not_found
 │   ├── RuleNotFound      404  rule_not_found
 │   ├── ServiceNotFound   404  service_not_found
@@ -37,6 +39,11 @@ AsterError
 │   ├── AgentBusy         409  agent_busy
 │   ├── ApprovalResolved  409  approval_resolved
 │   ├── QuestionResolved  409  question_resolved
+│   ├── HostTaken         409  host_taken
+│   ├── ToolTaken         409  tool_taken
+│   ├── LeaseLost         409  lease_lost
+│   ├── HostCallTaken     409  host_call_taken
+│   ├── HostCallEnded     409  host_call_ended
 │   ├── EditUnconfirmed   409  edit_unconfirmed
 │   ├── TrustChanged      409  trust_changed
 │   ├── RevertConflict    409  revert_conflict
@@ -45,6 +52,7 @@ AsterError
 ├── QuestionExpired       410  question_expired
 ├── HandoffRefused        410  handoff_refused
 ├── PolicyDenied          403  policy_denied
+├── CallNotYours          403  call_not_yours
 ├── DiagnosticsFailed     500  diagnostics_failed
 ├── McpFailed             502  mcp_failed
 ├── Stopping              503  stopping
@@ -200,6 +208,16 @@ class QuestionNotFound(NotFound):
     hint = "GET /api/questions lists the open ones"
 
 
+class HostNotFound(NotFound):
+    code = "host_not_found"
+    hint = "GET /api/hosts lists them; register again"
+
+
+class HostCallNotFound(NotFound):
+    code = "host_call_not_found"
+    hint = "a `host_call` event, or the answer to the registration, names the calls"
+
+
 class AttachmentNotFound(NotFound):
     code = "attachment_not_found"
     hint = "upload the file again: POST /api/attachments"
@@ -259,6 +277,31 @@ class QuestionResolved(Conflict):
     hint = "the question was already answered or closed; GET /api/history shows how"
 
 
+class HostTaken(Conflict):
+    code = "host_taken"
+    hint = "another instance of the host is there; register with `replace` to take over"
+
+
+class ToolTaken(Conflict):
+    code = "tool_taken"
+    hint = "GET /api/tools lists the names that are in use"
+
+
+class LeaseLost(Conflict):
+    code = "lease_lost"
+    hint = "register again, and answer with the new lease"
+
+
+class HostCallTaken(Conflict):
+    code = "host_call_taken"
+    hint = "another instance has accepted the call, and answers it"
+
+
+class HostCallEnded(Conflict):
+    code = "host_call_ended"
+    hint = "the call was answered, cancelled, or its time is over; GET /api/history shows how it ended"
+
+
 class EditUnconfirmed(Conflict):
     """The edited arguments would do something that the person was not shown: `details` (wire.CheckAnswer)."""
 
@@ -303,6 +346,11 @@ class HandoffRefused(AsterError):
 class PolicyDenied(AsterError):
     code, status = "policy_denied", 403
     hint = "a deny rule forbids this; GET /api/permissions/rules lists the rules"
+
+
+class CallNotYours(AsterError):
+    code, status = "call_not_yours", 403
+    hint = "a host can answer only calls of its own tools"
 
 
 class DiagnosticsFailed(AsterError):

@@ -754,6 +754,8 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     from aster_sidecar.conversation.session_queue import SessionQueues
     from aster_sidecar.conversation.sessions import Sessions
     from aster_sidecar.conversation.waits import Waits
+    from aster_sidecar.hosts.dispatch import Dispatch
+    from aster_sidecar.hosts.registry import Hosts
     from aster_sidecar.policy.approvals import Approvals
     from aster_sidecar.policy.rules import Rules
     from aster_sidecar.store.journal import Journal
@@ -763,7 +765,11 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     sessions = Sessions(
         journal,
         SessionQueues(journal),
-        Waits(Approvals(journal, Rules(journal), unasked), Questions(journal)),
+        Waits(
+            Approvals(journal, Rules(journal), unasked),
+            Questions(journal),
+            Dispatch(journal, Hosts(journal, lambda name: None)),
+        ),
         SessionChoices(journal),
         lambda agent_id, choices: None,
     )

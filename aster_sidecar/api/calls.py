@@ -16,6 +16,7 @@ from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
 from aster_sidecar.api.event_stream import EventCalls
 from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
+from aster_sidecar.api.hosts import HostCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
 from aster_sidecar.api.mcp import McpCalls
@@ -54,6 +55,7 @@ class Calls:
     services: ServiceCalls
     mcp: McpCalls
     mcp_contents: McpContentCalls
+    hosts: HostCalls
     agent_browser: AgentBrowserCalls
     settings: SettingsCalls
     folders: FolderCalls

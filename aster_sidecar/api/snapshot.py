@@ -20,6 +20,7 @@ from aster_sidecar.config.settings import Config
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.waits import Waits
+from aster_sidecar.hosts.registry import Hosts
 from aster_sidecar.models.build import Models
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import sessions as session_rows
@@ -47,6 +48,7 @@ class SnapshotCalls:
         policy: PolicyCalls,
         services: ServiceCalls,
         mcp: McpCalls,
+        hosts: Hosts,
         agent_browser: AgentBrowserCalls,
         settings: SettingsCalls,
         warnings: Warnings,
@@ -64,6 +66,7 @@ class SnapshotCalls:
         self._policy = policy
         self._services = services
         self._mcp = mcp
+        self._hosts = hosts
         self._agent_browser = agent_browser
         self._settings = settings
         self._warnings = warnings
@@ -93,6 +96,7 @@ class SnapshotCalls:
             onboarding=self._companion.onboarding(),
             services=self._services.list(),
             mcp=self._mcp.now(),
+            hosts=self._hosts.list(),
             browser=self._agent_browser.info(),
             config=self._settings.view(),
             rules=self._policy.rules(),

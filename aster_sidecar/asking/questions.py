@@ -230,7 +230,7 @@ class Questions:
             # The call runs, or goes on, and reads the answer.
             writes.append(update_state(question.call_id, "approved" if question.request is None else "resumed"))
         self.ending.publish(question.turn_id, event)
-        await self._open.end(question.question_id, "question_answered", event, writes)
+        await self._open.end(question.question_id, writes, "question_answered", event)
 
     def _not_open(self, question_id: str) -> Exception:
         """The error that says why a question can't be answered."""

@@ -51,7 +51,7 @@ QuestionKind = Literal["choice", "multi", "text", "number", "boolean", "file", "
 
 QuestionOutcome = Literal["answered", "declined", "expired", "cancelled"]
 
-WaitKind = Literal["approval", "question"]
+WaitKind = Literal["approval", "question", "host"]
 
 OnboardingStepId = Literal[
     "welcome", "environment", "state_root", "engine", "provider", "permissions", "handoff", "done"
@@ -62,6 +62,11 @@ SocketType = Literal[
     "cancel",
     "approve",
     "answer",
+    "host_register",
+    "host_accept",
+    "host_result",
+    "host_progress",
+    "host_leave",
     "get_status",
     "get_history",
     "clear_history",

@@ -10,6 +10,7 @@ from aster_sidecar.contract.attachments import AttachmentInfo
 from aster_sidecar.contract.base import Framework, Model, QuestionOutcome, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
 from aster_sidecar.contract.conversations import Context, Message, SessionInfo, Usage
+from aster_sidecar.contract.hosts import HostInfo
 from aster_sidecar.contract.mcp import McpServerInfo
 from aster_sidecar.contract.policy import Preview, RuleInfo, ScopeInfo
 from aster_sidecar.contract.questions import QuestionField
@@ -146,6 +147,29 @@ class QuestionAnsweredEvent(Model):
     resolved_by: str
     resolved_at: Time
     note: str | None = None
+
+
+class HostCallEvent(Model):
+    """A host's tool is called. The event may be old: the host takes the call with POST /api/hosts/{host_id}/accept."""
+
+    host_id: str
+    call_id: str
+    tool: str
+    arguments: dict[str, Any]
+    deadline: Time | None = None
+
+
+class HostCancelEvent(Model):
+    """A call of a host's tool needs no answer any more: its turn was ended, or its time is over."""
+
+    host_id: str
+    call_id: str
+
+
+class HostChangedEvent(HostInfo):
+    """A host came or went, or lends other tools. `removed`: it was deleted."""
+
+    removed: bool = False
 
 
 class ErrorEvent(Model):
@@ -308,6 +332,8 @@ EVENTS: dict[str, type[Model]] = {
     "approval_resolved": ApprovalResolvedEvent,
     "question_asked": QuestionAskedEvent,
     "question_answered": QuestionAnsweredEvent,
+    "host_call": HostCallEvent,
+    "host_cancel": HostCancelEvent,
     "error": ErrorEvent,
     "done": DoneEvent,
     "status_change": StatusChangeEvent,
@@ -322,6 +348,7 @@ EVENTS: dict[str, type[Model]] = {
     "agents_changed": AgentsChangedEvent,
     "service_changed": ServiceChangedEvent,
     "mcp_changed": McpChangedEvent,
+    "host_changed": HostChangedEvent,
     "notification_added": NotificationAddedEvent,
     "notifications_read": NotificationsReadEvent,
     "flags_changed": FlagsChangedEvent,

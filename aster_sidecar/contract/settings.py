@@ -155,12 +155,13 @@ class SandboxState(Model):
 
 
 class ToolInfo(Model):
-    """A tool. `sandbox`: null if the tool is never in one."""
+    """A tool. `sandbox`: null if the tool is never in one. `host`: the name of the host that lends it."""
 
     name: str
     description: str
     risk: Risk
     sandbox: SandboxState | None = None
+    host: str | None = None
     schema_: dict[str, Any] = Field(serialization_alias="schema", validation_alias="schema")
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from aster_sidecar.contract.base import Framework, Model, Time
 from aster_sidecar.contract.companion import FlagInfo, Notifications, Onboarding
 from aster_sidecar.contract.conversations import SessionInfo
+from aster_sidecar.contract.hosts import HostInfo
 from aster_sidecar.contract.mcp import BrowserInfo, McpServerInfo
 from aster_sidecar.contract.policy import ApprovalInfo, RuleInfo
 from aster_sidecar.contract.questions import QuestionInfo
@@ -76,6 +77,7 @@ class Snapshot(Model):
     onboarding: Onboarding
     services: list[ServiceInfo]
     mcp: list[McpServerInfo]
+    hosts: list[HostInfo]
     browser: BrowserInfo
     config: ConfigView
     rules: list[RuleInfo]

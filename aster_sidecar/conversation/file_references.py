@@ -92,6 +92,11 @@ def named(file: File, row: AttachmentRow | None) -> str:
     return f"{row.name} ({', '.join(facts)}, attachment {row.attachment_id})"
 
 
+def named_upload(row: AttachmentRow) -> str:
+    """An uploaded file of a tool's result in a line: name, media type, size and attachment."""
+    return f"{row.name} ({row.media_type}, {sized(row.size)}, attachment {row.attachment_id})"
+
+
 def label(row: AttachmentRow) -> str:
     return f"{LABEL}{'image' if kind_of(row.media_type) == 'image' else 'file'}: {row.name}]"
 

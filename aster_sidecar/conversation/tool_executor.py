@@ -37,7 +37,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.attachments import Attachments, info
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
-from aster_sidecar.conversation.file_references import named, sent_images, with_images
+from aster_sidecar.conversation.file_references import named, named_upload, sent_images, with_images
 from aster_sidecar.conversation.recorded_calls import Call, call_row, end_rows, load_calls, recorded_result
 from aster_sidecar.conversation.run_request import Usage, denial, unanswered_words
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -60,6 +60,8 @@ from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
 
+Ended = Literal["done", "failed", "cancelled", "unknown"]
+"""How a call that ran ended."""
 PAUSED = ("parked", "resumed")
 """The states of a call that has run, and has to go on."""
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
@@ -91,6 +93,7 @@ class ToolExecutor(AbstractToolset[Any]):
         self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
         self._approvals = waits.approvals
         self._questions = waits.questions
+        self._hosts = waits.hosts
         self._attachments = attachments
         self._recorder = recorder
         self._log = log
@@ -190,6 +193,8 @@ class ToolExecutor(AbstractToolset[Any]):
         known = self._calls.get(model_call_id)
         if known is not None and known.state in ("ended", "started"):
             return recorded_result(known, self._attachments.of_call(self._log.message_id, known.call_id))
+        if known is not None and known.state in PAUSED and self._hosts.has(known.call_id):
+            return await self._take_recorded(known)
         if (known is not None and name not in self._offered) or not self._toolkit.has(name):
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
             call = known or self._new(model_call_id, name, tool_args)
@@ -470,6 +475,7 @@ class ToolExecutor(AbstractToolset[Any]):
             raise
         began = time.monotonic()
         error: str | None = None
+        status: Ended | None = None
         outcome = Outcome(None)
         alarm = asyncio.timeout(self._tool_timeout_s)
         try:
@@ -494,37 +500,72 @@ class ToolExecutor(AbstractToolset[Any]):
                 raise asyncio.CancelledError from None
             await self._pause(call, assessment, paused, recorded)
         except ToolError as failure:
-            error = str(failure)
-            outcome = Outcome(None, files=failure.files)
+            error, outcome, status = failed_outcome(failure)
         except AsterError:
             raise
         except Exception as failure:  # any error of a tool is its result
             error = f"{type(failure).__name__}: {failure}"
-        error = None if error is None else valid_text(error)
-        ended: Literal["done", "failed"] = "failed" if error is not None else "done"
-        duration_s = time.monotonic() - began
         recorded, cancelled = await recorded_by(recording)
+        duration_s = time.monotonic() - began
+        if cancelled:
+            self._end(call, status or ended(error), duration_s, outcome=outcome, error=error, recorded=recorded)
+            raise asyncio.CancelledError
+        return await self._finish(call, outcome, error, status, duration_s, recorded)
+
+    async def _take_recorded(self, call: Call) -> Any:
+        """The result of a call that ended elsewhere while it waited. Raises: ApprovalRequired, ToolFailed."""
+        if self._hosts.is_open(call.call_id):
+            raise ApprovalRequired
+        self.denied_last = False
+        error, status, outcome = None, None, Outcome(None)
         try:
-            if cancelled:
-                raise asyncio.CancelledError
-            kept, names = await self._keep(outcome.files)
+            outcome = self._hosts.recorded(call.call_id)
+        except ToolError as failure:
+            error, outcome, status = failed_outcome(failure)
+        return await self._finish(call, outcome, error, status, 0.0, NO_CHANGES)
+
+    async def _finish(
+        self,
+        call: Call,
+        outcome: Outcome,
+        error: str | None,
+        status: Ended | None,
+        duration_s: float,
+        recorded: Recorded,
+    ) -> Any:
+        """Record the end of a call, with its files. Raises: ToolFailed if there is an error."""
+        error = None if error is None else valid_text(error)
+        status = status or ended(error)
+        try:
+            kept, names = await self._keep(outcome.files, outcome.attached)
         except asyncio.CancelledError:
-            self._end(call, ended, duration_s, outcome=outcome, error=error, recorded=recorded)
+            self._end(call, status, duration_s, outcome=outcome, error=error, recorded=recorded)
             raise
         if names and error is not None:
             error = "\n".join((error, *names))
         elif names:
             outcome = replace(outcome, value={**outcome.value, "files": names})
-        self._end(call, ended, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
+        self._end(call, status, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
         return with_images(outcome.value, kept)
 
-    async def _keep(self, files: Sequence[File]) -> tuple[list[AttachmentRow], list[str]]:
-        """The files of a result as attachments, and a line for each file that the model does not get as an image."""
+    async def _keep(self, files: Sequence[File], attached: Sequence[str]) -> tuple[list[AttachmentRow], list[str]]:
+        """The files of a result as attachments, and a line for each file that the model does not get as an image.
+
+        `attached`: ids of files that were uploaded.
+        """
         kept: list[AttachmentRow] = []
         lines: list[tuple[AttachmentRow | None, str]] = []
+        for attachment_id in attached:
+            try:
+                [row] = self._attachments.to_use([attachment_id])
+            except AsterError as error:
+                lines.append((None, f"a file is missing: {error.message}"))
+                continue
+            kept.append(row)
+            lines.append((row, named_upload(row)))
         for file in files:
             try:
                 row = await self._attachments.keep(file.name, file.data)
@@ -540,7 +581,7 @@ class ToolExecutor(AbstractToolset[Any]):
     def _end(
         self,
         call: Call,
-        status: Literal["done", "failed", "cancelled"],
+        status: Ended,
         duration_s: float,
         *,
         recorded: Recorded,
@@ -580,6 +621,17 @@ class ToolExecutor(AbstractToolset[Any]):
 async def recorded_by(recording: Recording) -> tuple[Recorded, bool]:
     """What a call changed. The second value: whether this task was cancelled meanwhile. Raises: StoreError."""
     return await finished(recording.end()) if recording.active else (NO_CHANGES, False)
+
+
+def failed_outcome(failure: ToolError) -> tuple[str, Outcome, Ended]:
+    """The error of a tool in words, its files, and how the call ended."""
+    outcome = Outcome(None, files=failure.files, attached=failure.attached)
+    return str(failure), outcome, "unknown" if failure.unknown else "failed"
+
+
+def ended(error: str | None) -> Ended:
+    """How a call ended that has this error."""
+    return "failed" if error is not None else "done"
 
 
 def vars_of(pending: Pending) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class Turns:
         if self._waits.waiting(turn.turn_id):
             turn.state = "waiting"
             self._ending.put_calls(turn, "interrupted", only_started=True)
-        elif {"approved", "resumed"}.intersection(calls) or (state == "waiting" and calls):
+        elif {"approved", "parked", "resumed"}.intersection(calls) or (state == "waiting" and calls):
             turn.resumes = True
             turn.state = "running"
             self._ending.put_calls(turn, "interrupted", only_started=True)

@@ -21,6 +21,7 @@ from aster_sidecar.conversation.turns import Turns
 from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.daemon.agent_watcher import AgentWatcher
 from aster_sidecar.daemon.warm_up import WarmUp
+from aster_sidecar.hosts.registry import Hosts
 from aster_sidecar.http.guard import Guard
 from aster_sidecar.http.peer_ancestry import Ancestry, Marked
 from aster_sidecar.http.static_ui import Pages
@@ -69,6 +70,7 @@ class Daemon:
     _onboarding: Onboarding
     _notifications: Notifications
     _servers: Servers
+    _hosts: Hosts
     _browser: BrowserService
     _accepted: AcceptedDefinitions
     _mark: ProgramMark
@@ -98,6 +100,7 @@ class Daemon:
         self._waits.open()
         self._decisions.open()
         self._accepted.open()
+        await self._hosts.open()
         self._sessions.open_trash()
         await self._journal.trim(KEEP_EVENTS)
         left = set(self._journal.rows(select_started()))
@@ -138,6 +141,7 @@ class Daemon:
         self._engine.stop_looking()
         self._agent_watcher.close()
         self._waits.close()
+        self._hosts.close()
         self._decisions.close()
         self._sessions.close()
         self._attachments.close()

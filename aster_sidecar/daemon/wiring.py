@@ -28,6 +28,7 @@ from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
 from aster_sidecar.api.event_stream import EventCalls, Streams
 from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
+from aster_sidecar.api.hosts import HostCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
 from aster_sidecar.api.mcp import McpCalls
@@ -70,6 +71,9 @@ from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.known_names import check_own, known_names
 from aster_sidecar.daemon.tool_surroundings import SANDBOX_FILES, surroundings_of
 from aster_sidecar.daemon.warm_up import WarmUp
+from aster_sidecar.hosts.dispatch import Dispatch
+from aster_sidecar.hosts.registry import Hosts
+from aster_sidecar.hosts.tools import host_tools, why_away
 from aster_sidecar.http.app import build_app
 from aster_sidecar.http.guard import Gate, Guard
 from aster_sidecar.http.peer_ancestry import Ancestry, Marked
@@ -137,6 +141,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _onboarding=companion.onboarding,
         _notifications=companion.notifications,
         _servers=tools.servers,
+        _hosts=tools.hosts,
         _browser=tools.browser,
         _accepted=tools.accepted,
         _mark=base.mark,
@@ -238,6 +243,8 @@ class ToolParts:
     rules: Rules
     decisions: Decisions
     toolkit: Toolkit
+    hosts: Hosts
+    host_calls: Dispatch
     surroundings: Callable[[str], Surroundings]
     """Where the tools of a session work, by its id."""
     sandbox: CommandSandbox
@@ -297,12 +304,40 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
         settings.mode,
         rules.active,
         {tool.name for tool in code.tools} - code.shared,
-        servers.why_absent,
+        lambda name: servers.why_absent(name) or why_away(hosts, name),
         wanted,
     )
-    servers.changed.subscribe(lambda: toolkit.offer(servers.tools()))
+
+    def taken(name: str) -> str | None:
+        """Why a host can't lend a tool of this name."""
+        if name in names or name.startswith(tuple(f"{server}_" for server in servers.names())):
+            return "a tool of this name exists, or an MCP server may offer one"
+        return None
+
+    hosts = Hosts(base.journal, taken)
+    host_calls = Dispatch(base.journal, hosts)
+
+    def offer() -> None:
+        toolkit.offer(servers.tools())
+        toolkit.lend(host_tools(hosts, host_calls, accepted))
+
+    servers.changed.subscribe(offer)
+    hosts.changed.subscribe(offer)
     return ToolParts(
-        servers, browser, accepted, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox
+        servers,
+        browser,
+        accepted,
+        known,
+        agents,
+        choices,
+        settings,
+        rules,
+        decisions,
+        toolkit,
+        hosts,
+        host_calls,
+        surroundings,
+        sandbox,
     )
 
 
@@ -327,7 +362,7 @@ class Conversations:
 def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools: ToolParts) -> Conversations:
     journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
     approvals = Approvals(journal, tools.rules, tools.toolkit.check, tools.toolkit.accepted)
-    waits = Waits(approvals, Questions(journal))
+    waits = Waits(approvals, Questions(journal), tools.host_calls)
     attachments = Attachments(journal, base.settings.places.data_dir)
     ledger = build_ledger(base, tools)
     queues = SessionQueues(journal)
@@ -461,6 +496,7 @@ def build_api(
         service_calls,
         mcp_calls,
         McpContentCalls(tools.servers, conversations.attachments, sessions, tools.settings),
+        HostCalls(tools.hosts, tools.host_calls, conversations.attachments),
         agent_browser_calls,
         settings_calls,
         FolderCalls(journal, identity, config, reading),
@@ -480,6 +516,7 @@ def build_api(
             policy_calls,
             service_calls,
             mcp_calls,
+            tools.hosts,
             agent_browser_calls,
             settings_calls,
             warnings,

@@ -46,6 +46,7 @@ TAGS = [
     {"name": "companion", "description": "The snapshot, notifications, focus, feature flags and onboarding."},
     {"name": "services", "description": "Services and diagnostics bundles."},
     {"name": "mcp", "description": "MCP servers: their settings, their state, and what they offer."},
+    {"name": "hosts", "description": "Hosts: programs that lend tools to agents, and answer their calls."},
     {"name": "page", "description": "The web page and browser sign-in."},
 ]
 """The groups of operations. Each has a tag and a module in http/routes/."""

@@ -55,6 +55,11 @@ PAYLOADS: dict[str, type[wire.Request]] = {
     "cancel": wire.CancelRequest,
     "approve": wire.ApproveRequest,
     "answer": wire.AnswerRequest,
+    "host_register": wire.HostRegister,
+    "host_accept": wire.SocketHostAccept,
+    "host_result": wire.SocketHostResult,
+    "host_progress": wire.SocketHostProgress,
+    "host_leave": wire.SocketHostLeave,
     "get_status": wire.SessionQuery,
     "get_history": wire.HistoryQuery,
     "clear_history": wire.SessionQuery,
@@ -108,6 +113,8 @@ class Socket:
         self._over = asyncio.Event()
         self._subscribing = asyncio.Lock()
         self._stream: asyncio.Task[None] | None = None
+        self._leases: list[str] = []
+        """Of hosts that registered over this socket: they are gone when it is closed."""
 
     async def run(self) -> None:
         """Read and answer until the client disconnects, stops reading, or the daemon stops."""
@@ -121,6 +128,8 @@ class Socket:
         finally:
             for task in (*ends, *([self._stream] if self._stream is not None else [])):
                 task.cancel()
+            for lease in self._leases:
+                self._here.hosts.closed(lease)
 
     async def _close_at_stop(self) -> None:
         """Send the remaining answers and events, then close the socket; the journal ends the stream."""
@@ -164,6 +173,11 @@ class Socket:
             self._here.lifecycle.enter()
             if isinstance(payload, wire.SubscribeRequest):
                 await self._subscribe(request_id, payload)
+                return
+            if isinstance(payload, wire.HostRegister):
+                registered = await self._here.hosts.register(payload, over_socket=True)
+                self._leases.append(registered.lease)
+                await self._send(success(request_id, registered))
                 return
             answer, status = success(request_id, await CALLS[message.type](self._here, payload, self._who)), 200
         except ValidationError as error:
@@ -364,6 +378,10 @@ CALLS: Mapping[str, Callable[[Calls, Any, str], Awaitable[BaseModel]]] = {
     "cancel": lambda here, body, who: here.conversations.cancel(body),
     "approve": lambda here, body, who: here.policy.approve(body, who),
     "answer": lambda here, body, who: here.questions.answer(body, who),
+    "host_accept": lambda here, body, who: here.hosts.accept(body.host_id, body),
+    "host_result": lambda here, body, who: here.hosts.finish(body.host_id, body),
+    "host_progress": lambda here, body, who: here.hosts.progress(body.host_id, body),
+    "host_leave": lambda here, body, who: here.hosts.leave(body.host_id, body),
     "get_status": lambda here, body, who: here.conversations.status(body.agent_id, body.session_id),
     "get_history": lambda here, body, who: here.conversations.history(
         body.agent_id, body.session_id, body.before, body.limit

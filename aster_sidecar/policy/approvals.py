@@ -271,16 +271,6 @@ class Approvals:
         )
         await self._pending.end(
             pending.call_id,
-            "approval_resolved",
-            wire.ApprovalResolvedEvent(
-                call_id=pending.call_id,
-                decision=request.decision,
-                resolved_by=by,
-                resolved_at=moment,
-                note=request.note,
-                arguments=arguments if edited is not None and allows else None,
-                rule=rule,
-            ),
             [
                 write,
                 *(self._accepted(pending.name, dict(binding)) if allows else ()),
@@ -296,6 +286,16 @@ class Approvals:
                     )
                 ),
             ],
+            "approval_resolved",
+            wire.ApprovalResolvedEvent(
+                call_id=pending.call_id,
+                decision=request.decision,
+                resolved_by=by,
+                resolved_at=moment,
+                note=request.note,
+                arguments=arguments if edited is not None and allows else None,
+                rule=rule,
+            ),
         )
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
 
@@ -359,7 +359,7 @@ class Approvals:
             update_state(pending.call_id, "denied"),
             decision_row(decided(pending, "expired", words)),
         ]
-        await self._pending.end(pending.call_id, "approval_resolved", event, writes)
+        await self._pending.end(pending.call_id, writes, "approval_resolved", event)
 
 
 def chosen(scopes: Sequence[Scope], scope_id: str) -> Scope:

@@ -97,7 +97,13 @@ class PendingSet(Generic[P]):
             return None
         return found
 
-    async def end(self, key: str, kind: str, event: BaseModel, writes: Iterable[Write]) -> None:
+    def replace(self, key: str, one: P) -> None:
+        """Something about it has changed, and the caller puts its row."""
+        self._waiting[key] = one
+
+    async def end(
+        self, key: str, writes: Iterable[Write], kind: str | None = None, event: BaseModel | None = None
+    ) -> None:
         """End one and record that: from here on nobody else can. Raises: StoreError; then it waits again."""
         one = self._waiting[key]
         self._journal.put(

@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 
 
 class ToolError(Exception):
-    """A call failed; the model and the user read `str(error)`. `files` belong to it, as to an `Outcome`."""
+    """A call failed; the model and the user read `str(error)`. `files` and `attached` belong to it, as to an `Outcome`.
 
-    def __init__(self, message: str = "", files: tuple[File, ...] = ()) -> None:
+    `unknown`: it is not known what it did, and whether it ended.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        files: tuple[File, ...] = (),
+        *,
+        attached: tuple[str, ...] = (),
+        unknown: bool = False,
+    ) -> None:
         super().__init__(message)
         self.files = files
+        self.attached = attached
+        self.unknown = unknown
 
 
 class Asked(NamedTuple):
@@ -134,13 +146,14 @@ class File(NamedTuple):
 class Outcome:
     """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it.
 
-    `files` become attachments. The model gets images among them as images. Other ones are named in `value`, which is
-    an object then.
+    `files` become attachments; `attached` are the ids of files that were uploaded. The model gets images among them as
+    images. Other ones are named in `value`, which is an object then.
     """
 
     value: Any
     truncated: bool = False
     files: tuple[File, ...] = ()
+    attached: tuple[str, ...] = ()
 
 
 A = TypeVar("A", bound=BaseModel)
@@ -179,7 +192,8 @@ class Tool(Generic[A]):
     what a call may change in files, so that it can be undone; None: nothing that is recorded. `confined`: its calls
     run in the sandbox of commands. `server` is the MCP server that offers it, and `definition` a hash of the server's
     definition. `accept` gets the binding of a call that a person allowed, and returns the rows to write. `asks` returns
-    the form with which a call asks a person: the answers are its result, and `run` is not called.
+    the form with which a call asks a person: the answers are its result, and `run` is not called. `host` is the host
+    that lends it. `agents` are the only agents that have it; None: all.
     """
 
     name: str
@@ -196,3 +210,5 @@ class Tool(Generic[A]):
     definition: str = ""
     accept: Callable[[Mapping[str, Any]], list[Write]] | None = None
     asks: Callable[[A], Form] | None = None
+    host: str | None = None
+    agents: frozenset[str] | None = None

@@ -93,6 +93,13 @@ class Toolkit:
             self._schemas.pop(name, None)
         self._tools.update({tool.name: tool for tool in tools})
 
+    def lend(self, tools: Sequence[Tool[Any]]) -> None:
+        """Have these tools of hosts, and no others of them. A tool of the same name that is no host's stays."""
+        for name in [name for name, tool in self._tools.items() if tool.host is not None]:
+            del self._tools[name]
+            self._schemas.pop(name, None)
+        self._tools.update({tool.name: tool for tool in tools if tool.name not in self._tools})
+
     def names(self) -> list[str]:
         """The tools of every agent whose spec does not choose."""
         return [name for name in self._tools if name not in self._private]
@@ -103,13 +110,18 @@ class Toolkit:
     def of(self, chosen: Sequence[str] | None, agent_id: str, session_id: str) -> list[str]:
         """The tools in a session of an agent that chose these (None: it did not choose).
 
-        Without those that don't exist now, and those of MCP servers that the agent or the session does without.
+        Without those that don't exist now, those of MCP servers that the agent or the session does without, and those
+        that hosts lend to other agents.
         `session_id` "": a new session.
         """
         names = self.names() if chosen is None else [name for name in chosen if name in self._tools]
         servers = {name: server for name in names if (server := self._tools[name].server) is not None}
         without = {server for server in servers.values() if not self.wants(server, agent_id, session_id)}
-        return [name for name in names if servers.get(name) not in without]
+        return [name for name in names if servers.get(name) not in without and self._is_for(name, agent_id)]
+
+    def _is_for(self, name: str, agent_id: str) -> bool:
+        agents = self._tools[name].agents
+        return agents is None or agent_id in agents
 
     def wants(self, server: str, agent_id: str, session_id: str) -> bool:
         """Whether an agent has the tools of an MCP server in a session."""
@@ -146,6 +158,7 @@ class Toolkit:
                     "description": tool.description,
                     "risk": tool.risk,
                     "sandbox": self.sandbox_state() if tool.confined else None,
+                    "host": tool.host,
                     "schema": self.schema(tool.name),
                 }
             )

@@ -26,6 +26,8 @@ from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.sessions import titled as title_of
 from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import InvalidShape, SessionNotFound
+from aster_sidecar.hosts.dispatch import Dispatch
+from aster_sidecar.hosts.registry import Hosts
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.store.journal import Journal
@@ -114,7 +116,11 @@ def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None
         sessions = Sessions(
             journal,
             SessionQueues(journal),
-            Waits(Approvals(journal, Rules(journal), unasked), Questions(journal)),
+            Waits(
+                Approvals(journal, Rules(journal), unasked),
+                Questions(journal),
+                Dispatch(journal, Hosts(journal, lambda name: None)),
+            ),
             SessionChoices(journal),
             lambda *_: None,
         )

@@ -16,6 +16,8 @@ from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.conversation.waits import Waits
+from aster_sidecar.hosts.dispatch import Dispatch
+from aster_sidecar.hosts.registry import Hosts
 from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -50,7 +52,11 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
         toolbox = ToolExecutor(
             toolkit,
             toolkit.names(),
-            Waits(Approvals(journal, rules, toolkit.check), Questions(journal)),
+            Waits(
+                Approvals(journal, rules, toolkit.check),
+                Questions(journal),
+                Dispatch(journal, Hosts(journal, lambda name: None)),
+            ),
             Attachments(journal, tmp_path),
             Ledger(journal, tmp_path, lambda _: place, lambda: (1 << 30, 30.0)).recorder,
             log,

@@ -13,6 +13,7 @@ from aster_sidecar.http.routes import (
     conversations,
     daemon,
     events,
+    hosts,
     mcp,
     page,
     policy,
@@ -38,6 +39,7 @@ ROUTES: list[BaseRoute] = [
         companion,
         services,
         mcp,
+        hosts,
         agent_browser,
         page,
     )

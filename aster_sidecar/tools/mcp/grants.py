@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Any
+from typing import Any, Protocol
 
 from aster_sidecar import clock
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import tool_definitions as rows
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.safe_text import visible
-from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.definitions import Definition
 
 DIFF_LINES, DIFF_CHARS = 80, 300
 """How much of a difference a question shows."""
 MOVED = "The configuration of the server has changed: its command, arguments or address."
+
+
+class Source(Protocol):
+    """Whose tools they are: `digest` changes when something else stands behind the name."""
+
+    @property
+    def name(self) -> str: ...
+    def digest(self) -> str: ...
 
 
 class AcceptedDefinitions:
@@ -36,12 +43,12 @@ class AcceptedDefinitions:
         found = self._journal.rows(rows.select_definitions())
         self._accepted = {(row.server, row.tool): row for row in found}
 
-    def saw(self, spec: ServerSpec, definition: Definition) -> None:
+    def saw(self, spec: Source, definition: Definition) -> None:
         """Accept the definition of a tool that is listed for the first time."""
         if (spec.name, definition.name) not in self._accepted:
             self._journal.put(writes=self.accept(spec, definition))
 
-    def accept(self, spec: ServerSpec, definition: Definition) -> list[Write]:
+    def accept(self, spec: Source, definition: Definition) -> list[Write]:
         """Accept a definition. Returns the rows to write."""
         if self.change(spec, definition) == "":
             return []
@@ -49,7 +56,7 @@ class AcceptedDefinitions:
         self._accepted[spec.name, definition.name] = row
         return [rows.upsert_definition(row)]
 
-    def change(self, spec: ServerSpec, definition: Definition) -> str | None:
+    def change(self, spec: Source, definition: Definition) -> str | None:
         """What changed since the definition was accepted, in lines; "": nothing. None: none was accepted."""
         row = self._accepted.get((spec.name, definition.name))
         if row is None:

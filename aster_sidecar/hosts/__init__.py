@@ -1,0 +1,1 @@
+"""Hosts: programs that lend tools to agents, and the calls of these tools."""
