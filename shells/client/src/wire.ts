@@ -1246,6 +1246,150 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/hosts": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Hosts
+     * @description The hosts, with the tools that they lend.
+     */
+    get: operations["hosts"];
+    put?: never;
+    /**
+     * Register Host
+     * @description Register a host with its tools.
+     */
+    post: operations["register_host"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Remove Host
+     * @description Forget a host, and end the calls of its tools.
+     */
+    delete: operations["remove_host"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}/heartbeat": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Host Heartbeat
+     * @description The host is still there.
+     */
+    post: operations["host_heartbeat"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}/leave": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Host Leave
+     * @description End the registration. The host stays known, and its durable calls wait.
+     */
+    post: operations["host_leave"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}/accept": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Host Accept
+     * @description Take a call. Only one instance can.
+     */
+    post: operations["host_accept"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}/results": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Host Result
+     * @description End a call with its result. The first one counts.
+     */
+    post: operations["host_result"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/hosts/{host_id}/progress": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Host Progress
+     * @description Publish the progress of a call.
+     */
+    post: operations["host_progress"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/browser": {
     parameters: {
       query?: never;
@@ -1746,6 +1890,124 @@ export interface components {
     HandoffRedeem: {
       /** Code */
       code: string;
+    };
+    /**
+     * HostAccept
+     * @description Take a call. Only one instance can.
+     */
+    HostAccept: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+    };
+    /**
+     * HostLease
+     * @description A heartbeat, or the end of a registration.
+     */
+    HostLease: {
+      /** Lease */
+      lease: string;
+    };
+    /**
+     * HostProgress
+     * @description The progress of a call: a message, a share from 0 to 1, or both.
+     */
+    HostProgress: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+      /** Message */
+      message?: string | null;
+      /** Progress */
+      progress?: number | null;
+    };
+    /**
+     * HostRegister
+     * @description Lend tools to agents. `instance` is new for each process or window of the host.
+     */
+    HostRegister: {
+      /** Name */
+      name: string;
+      /** Instance */
+      instance: string;
+      /** Tools */
+      tools: components["schemas"]["HostTool"][];
+      /**
+       * Replace
+       * @description take over from another instance that is still there
+       * @default false
+       */
+      replace?: boolean;
+    };
+    /**
+     * HostResult
+     * @description The result of a call (any JSON value) or an `error`, in words for the model. A call that was not accepted is.
+     */
+    HostResult: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+      /** Result */
+      result?: unknown;
+      /** Error */
+      error?: string | null;
+      /**
+       * Attachments
+       * @description ids of uploaded files that belong to the result
+       */
+      attachments?: string[];
+    };
+    /**
+     * HostTool
+     * @description A tool that a host lends.
+     *
+     *     `wait`: what becomes of a call while the host is away: `fail` ends it, at the latest after `timeout_s`; `durable`
+     *     lets it wait, over restarts, without a limit.
+     */
+    HostTool: {
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /**
+       * Parameters
+       * @description the JSON Schema of the arguments, an object
+       */
+      parameters?: {
+        [key: string]: unknown;
+      };
+      /**
+       * Risk
+       * @default medium
+       * @enum {string}
+       */
+      risk?: "low" | "medium" | "high";
+      /**
+       * Timeout S
+       * @default 60
+       */
+      timeout_s?: number;
+      /**
+       * Wait
+       * @default fail
+       * @enum {string}
+       */
+      wait?: "fail" | "durable";
+      /**
+       * Idempotent
+       * @description a call may be run again if it is not known how it ended
+       * @default false
+       */
+      idempotent?: boolean;
+      /**
+       * Agents
+       * @description ids of the agents that have the tool; null: all
+       * @default null
+       */
+      agents?: string[] | null;
     };
     /**
      * McpFill
@@ -2746,6 +3008,62 @@ export interface components {
       messages: number;
     };
     /**
+     * HostCallEvent
+     * @description A host's tool is called. The event may be old: the host takes the call with POST /api/hosts/{host_id}/accept.
+     */
+    HostCallEvent: {
+      /** Host Id */
+      host_id: string;
+      /** Call Id */
+      call_id: string;
+      /** Tool */
+      tool: string;
+      /** Arguments */
+      arguments: {
+        [key: string]: unknown;
+      };
+      /**
+       * Deadline
+       * @default null
+       */
+      deadline?: string | null;
+    };
+    /**
+     * HostCancelEvent
+     * @description A call of a host's tool needs no answer any more: its turn was ended, or its time is over.
+     */
+    HostCancelEvent: {
+      /** Host Id */
+      host_id: string;
+      /** Call Id */
+      call_id: string;
+    };
+    /**
+     * HostChangedEvent
+     * @description A host came or went, or lends other tools. `removed`: it was deleted.
+     */
+    HostChangedEvent: {
+      /** Host Id */
+      host_id: string;
+      /** Name */
+      name: string;
+      /** Online */
+      online: boolean;
+      /**
+       * Registered At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      registered_at: string;
+      /** Tools */
+      tools: components["schemas"]["HostTool"][];
+      /**
+       * Removed
+       * @default false
+       */
+      removed?: boolean;
+    };
+    /**
      * ImagePart
      * @description An image in a message: png, jpeg, gif or webp. GET /api/attachments/{attachment_id} has its bytes.
      */
@@ -3648,6 +3966,77 @@ export interface components {
       mcp_off: string[];
     };
     /**
+     * SocketHostAccept
+     * @description Payload of `host_accept`.
+     */
+    SocketHostAccept: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+      /** Host Id */
+      host_id: string;
+    };
+    /**
+     * SocketHostLeave
+     * @description Payload of `host_leave`.
+     */
+    SocketHostLeave: {
+      /** Lease */
+      lease: string;
+      /** Host Id */
+      host_id: string;
+    };
+    /**
+     * SocketHostProgress
+     * @description Payload of `host_progress`.
+     */
+    SocketHostProgress: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+      /**
+       * Message
+       * @default null
+       */
+      message?: string | null;
+      /**
+       * Progress
+       * @default null
+       */
+      progress?: number | null;
+      /** Host Id */
+      host_id: string;
+    };
+    /**
+     * SocketHostResult
+     * @description Payload of `host_result`.
+     */
+    SocketHostResult: {
+      /** Call Id */
+      call_id: string;
+      /** Lease */
+      lease: string;
+      /**
+       * Result
+       * @default null
+       */
+      result?: unknown;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+      /**
+       * Attachments
+       * @description ids of uploaded files that belong to the result
+       */
+      attachments?: string[];
+      /** Host Id */
+      host_id: string;
+    };
+    /**
      * SocketMessage
      * @description A message from a client over `/ws`. `agent_id` may be here or in `payload`; the answer has the same `id`.
      */
@@ -3663,6 +4052,11 @@ export interface components {
         | "cancel"
         | "approve"
         | "answer"
+        | "host_register"
+        | "host_accept"
+        | "host_result"
+        | "host_progress"
+        | "host_leave"
         | "get_status"
         | "get_history"
         | "clear_history"
@@ -4167,6 +4561,36 @@ export interface components {
       time: string;
       data: components["schemas"]["QuestionAnsweredEvent"];
     };
+    /** host_call envelope */
+    host_call_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "host_call";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["HostCallEvent"];
+    };
+    /** host_cancel envelope */
+    host_cancel_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "host_cancel";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["HostCancelEvent"];
+    };
     /** error envelope */
     error_event: {
       /**
@@ -4377,6 +4801,21 @@ export interface components {
       time: string;
       data: components["schemas"]["McpChangedEvent"];
     };
+    /** host_changed envelope */
+    host_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "host_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["HostChangedEvent"];
+    };
     /** notification_added envelope */
     notification_added_event: {
       /**
@@ -4523,6 +4962,8 @@ export interface components {
       | components["schemas"]["approval_resolved_event"]
       | components["schemas"]["question_asked_event"]
       | components["schemas"]["question_answered_event"]
+      | components["schemas"]["host_call_event"]
+      | components["schemas"]["host_cancel_event"]
       | components["schemas"]["error_event"]
       | components["schemas"]["done_event"]
       | components["schemas"]["status_change_event"]
@@ -4537,6 +4978,7 @@ export interface components {
       | components["schemas"]["agents_changed_event"]
       | components["schemas"]["service_changed_event"]
       | components["schemas"]["mcp_changed_event"]
+      | components["schemas"]["host_changed_event"]
       | components["schemas"]["notification_added_event"]
       | components["schemas"]["notifications_read_event"]
       | components["schemas"]["flags_changed_event"]
@@ -4661,7 +5103,7 @@ export interface components {
        * Waiting For
        * @description what the turn waits for
        */
-      waiting_for: ("approval" | "question")[];
+      waiting_for: ("approval" | "question" | "host")[];
       /** Pending Approvals */
       pending_approvals: number;
       /** Pending Questions */
@@ -5337,7 +5779,7 @@ export interface components {
     };
     /**
      * ToolInfo
-     * @description A tool. `sandbox`: null if the tool is never in one.
+     * @description A tool. `sandbox`: null if the tool is never in one. `host`: the name of the host that lends it.
      */
     ToolInfo: {
       /** Name */
@@ -5351,6 +5793,11 @@ export interface components {
       risk: "low" | "medium" | "high";
       /** @default null */
       sandbox?: components["schemas"]["SandboxState"] | null;
+      /**
+       * Host
+       * @default null
+       */
+      host?: string | null;
       /** Schema */
       schema: {
         [key: string]: unknown;
@@ -5663,6 +6110,26 @@ export interface components {
       token_required: boolean;
     };
     /**
+     * HostInfo
+     * @description A host. `online`: one of its instances is there.
+     */
+    HostInfo: {
+      /** Host Id */
+      host_id: string;
+      /** Name */
+      name: string;
+      /** Online */
+      online: boolean;
+      /**
+       * Registered At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      registered_at: string;
+      /** Tools */
+      tools: components["schemas"]["HostTool"][];
+    };
+    /**
      * McpServerInfo
      * @description An MCP server and its state.
      *
@@ -5950,6 +6417,8 @@ export interface components {
       services: components["schemas"]["ServiceInfo"][];
       /** Mcp */
       mcp: components["schemas"]["McpServerInfo"][];
+      /** Hosts */
+      hosts: components["schemas"]["HostInfo"][];
       browser: components["schemas"]["BrowserInfo"];
       config: components["schemas"]["ConfigView"];
       /** Rules */
@@ -6404,6 +6873,73 @@ export interface components {
       text: string;
       /** Attachments */
       attachments: components["schemas"]["AttachmentInfo"][];
+    };
+    /**
+     * HostCallInfo
+     * @description A call of a host's tool that has not ended.
+     */
+    HostCallInfo: {
+      /** Call Id */
+      call_id: string;
+      /** Tool */
+      tool: string;
+      /** Arguments */
+      arguments: {
+        [key: string]: unknown;
+      };
+      /** Agent Id */
+      agent_id: string;
+      /** Session Id */
+      session_id: string;
+      /** Turn Id */
+      turn_id: string;
+      /** Deadline */
+      deadline: string | null;
+      /** Accepted */
+      accepted: boolean;
+    };
+    /**
+     * HostRegistered
+     * @description `lease` proves with each call that the registration is the newest one of the host.
+     */
+    HostRegistered: {
+      /** Host Id */
+      host_id: string;
+      /** Lease */
+      lease: string;
+      /**
+       * Heartbeat S
+       * @description send a heartbeat at least this often, unless it registered over /ws
+       */
+      heartbeat_s: number;
+      /**
+       * Calls
+       * @description that wait for the host, or that this instance has accepted
+       */
+      calls: components["schemas"]["HostCallInfo"][];
+    };
+    /**
+     * HostAlive
+     * @description `online`: whether the registration holds.
+     */
+    HostAlive: {
+      /** Host Id */
+      host_id: string;
+      /** Online */
+      online: boolean;
+    };
+    /**
+     * HostCallDone
+     * @description A call of a host has ended, or its progress was published.
+     */
+    HostCallDone: {
+      /** Call Id */
+      call_id: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "accepted" | "done" | "failed";
     };
     /**
      * Bootstrap
@@ -8601,6 +9137,242 @@ export interface operations {
       };
     };
   };
+  hosts: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostInfo"][];
+          };
+        };
+      };
+    };
+  };
+  register_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostRegister"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostRegistered"];
+          };
+        };
+      };
+    };
+  };
+  remove_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostAlive"];
+          };
+        };
+      };
+    };
+  };
+  host_heartbeat: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostLease"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostAlive"];
+          };
+        };
+      };
+    };
+  };
+  host_leave: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostLease"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostAlive"];
+          };
+        };
+      };
+    };
+  };
+  host_accept: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostAccept"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostCallInfo"];
+          };
+        };
+      };
+    };
+  };
+  host_result: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostResult"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostCallDone"];
+          };
+        };
+      };
+    };
+  };
+  host_progress: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        host_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostProgress"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HostCallDone"];
+          };
+        };
+      };
+    };
+  };
   browser: {
     parameters: {
       query?: never;
@@ -8804,6 +9576,8 @@ export const EVENT_TYPES = [
   "approval_resolved",
   "question_asked",
   "question_answered",
+  "host_call",
+  "host_cancel",
   "error",
   "done",
   "status_change",
@@ -8818,6 +9592,7 @@ export const EVENT_TYPES = [
   "agents_changed",
   "service_changed",
   "mcp_changed",
+  "host_changed",
   "notification_added",
   "notifications_read",
   "flags_changed",
