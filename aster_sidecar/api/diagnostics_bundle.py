@@ -164,6 +164,7 @@ class DiagnosticsCalls:
                 **journal.rows(select_counts())[0]._asdict(),
                 "approvals_pending": len(self._waits.approvals.list()),
                 "questions_pending": len(self._waits.questions.list()),
+                "host_calls_open": len(self._waits.hosts.open_ids()),
                 "streams": self._streams.count,
             },
         }

@@ -212,7 +212,7 @@ def test_an_endpoint_s_section_has_its_fields_and_parameters(route: APIRoute) ->
 def test_the_websocket_s_section_has_its_messages_and_their_fields() -> None:
     text = section(DOCUMENT, SOCKET_PATH)
     own = (wire.SocketMessage, wire.HistoryQuery, wire.SubscribeRequest, wire.SocketRequest, wire.Subscribed)
-    assert set(PAYLOADS) == set(get_args(wire.SocketType)) == {"subscribe", "request", *CALLS}
+    assert set(PAYLOADS) == set(get_args(wire.SocketType)) == {"subscribe", "request", "host_register", *CALLS}
     assert missing(text, {*PAYLOADS, *(name for model in own for name in model.model_fields)}) == []
     assert rows(text).keys() >= PAYLOADS.keys()
 

@@ -96,6 +96,7 @@ def remembered(daemon: Daemon) -> Json:
         "rules": {rule.rule_id for rule in daemon._rules.list()},
         "approvals": {approval.call_id for approval in daemon._waits.approvals.list()},
         "questions": {question.question_id for question in daemon._waits.questions.list()},
+        "host_calls": daemon._waits.hosts.open_ids(),
         "unread": set(daemon._notifications._unread),
         "turns": {turn.turn_id: turn.state for turn in daemon._turns._turns.values()},
         "states": {queue.session_id: queue.published for queue in queues.all() if queue.session_id in sessions._known},
@@ -134,6 +135,7 @@ def recorded(daemon: Daemon) -> Json:
         "rules": column(f"SELECT rule_id FROM rules WHERE session_id IS NULL OR {shown}"),
         "approvals": column(f"SELECT call_id FROM approvals WHERE state='pending' AND {shown}"),
         "questions": column(f"SELECT question_id FROM questions WHERE state='pending' AND {shown}"),
+        "host_calls": column(f"SELECT call_id FROM host_calls WHERE state IN ('waiting', 'accepted') AND {shown}"),
         "unread": column(f"SELECT notification_id FROM notifications WHERE read=0 AND (session_id IS NULL OR {shown})"),
         "turns": dict(journal.all(f"SELECT turn_id, state FROM turns WHERE state<>'ended' AND {shown}")),
         "states": {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -365,3 +367,43 @@ def test_a_tools_own_process_can_not_be_a_host(daemon: Daemon) -> None:
     daemon.ask("call run_command " + json.dumps({"command": command}))
     assert "peer_refused" in (daemon.work_dir / "out").read_text()
     assert daemon.call("GET", "/api/hosts") == []
+
+
+ORDERS = list(itertools.permutations(("question", "write", "host")))
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_a_question_a_write_and_a_host_call_in_every_order_with_kills(
+    launch: Callable[..., Daemon], provider: ProviderDouble, order: tuple[str, ...]
+) -> None:
+    daemon = launch(environment=provider_environment(provider))
+    ask = Call("ask_user", {"questions": [{"id": "a", "text": "A?"}], "reason": "why"})
+    write = Call("run_command", {"command": "env echo ran >> marks"})
+    provider.script(Reply([ask, write, OPEN]), Reply([Say("All done.")]))
+    host = Lender(daemon, tools=[tool(wait="durable")])
+    host.register()
+    with daemon.watch() as watcher:
+        daemon.chat("go")
+        call_id = watcher.until("host_call")[-1]["data"]["call_id"]
+    wait_parked(daemon)
+    assert daemon.status()["waiting_for"] == ["approval", "question", "host"]
+    for which in order:
+        daemon.restart()
+        if which == "write":
+            [pending] = daemon.call("GET", "/api/approvals")
+            daemon.approve(pending["call_id"])
+        elif which == "question":
+            [asked] = daemon.call("GET", "/api/questions")
+            daemon.answer(asked["question_id"], {"a": "the answer"})
+        else:
+            assert [call["call_id"] for call in host.register()["calls"]] == [call_id]
+            host.answer(call_id, "the tab")
+    with daemon.watch(after=0) as watcher:
+        events = watcher.until("done")
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    assert (daemon.work_dir / "marks").read_text() == "ran\n"
+    results = [result[1] for result in provider.requests[-1].tool_results]
+    assert ["the answer" in results[0], "exit_code" in results[1], "the tab" in results[2]] == [True] * 3
+    assert len(provider.requests) == 2
+    assert Counter(event["type"] for event in events)["host_call"] == 1
+    check_store(daemon)

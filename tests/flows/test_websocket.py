@@ -492,3 +492,30 @@ def test_a_library_says_why_it_was_refused(launch: Callable[..., Daemon]) -> Non
     with pytest.raises(InvalidStatus) as refused, opened(daemon):
         pass
     assert json.loads(refused.value.response.body or b"")["code"] == "token_refused"
+
+
+def test_a_host_over_the_socket_is_there_until_it_is_closed(daemon: Daemon) -> None:
+    tools = [{"name": "open_tab", "description": "Open a tab.", "risk": "low"}]
+    with opened(daemon) as host:
+        host.answer(host.send("subscribe", types=["host_call"]))
+        registered = host.answer(host.send("host_register", name="browser", instance="one", tools=tools))["data"]
+        mine = {"host_id": registered["host_id"], "lease": registered["lease"]}
+        with daemon.watch() as watcher:
+            daemon.chat("call open_tab {}")
+            while not host.events or host.events[-1]["type"] != "host_call":
+                host.take()
+            call_id = host.events[-1]["data"]["call_id"]
+            taken = host.answer(host.send("host_accept", **mine, call_id=call_id))["data"]
+            assert (taken["tool"], taken["arguments"]) == ("open_tab", {})
+            host.answer(host.send("host_progress", **mine, call_id=call_id, message="half"))
+            done = host.answer(host.send("host_result", **mine, call_id=call_id, result=[1, 2]))
+            assert done["data"] == {"call_id": call_id, "state": "done"}
+            again = host.answer(host.send("host_result", **mine, call_id=call_id, result=[3]))
+            assert again["code"] == "host_call_ended"
+            assert watcher.until("done")[-1]["data"]["stop_reason"] == "complete"
+        [info] = daemon.call("GET", "/api/hosts")
+        assert info["online"]
+    with daemon.watch(after=0) as watcher:
+        watcher.until("host_changed", online=False)
+    [info] = daemon.call("GET", "/api/hosts")
+    assert not info["online"]
