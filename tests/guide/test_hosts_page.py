@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from tests.support.daemon import WAIT_S, Daemon
+from tests.support.daemon import WAIT_S, Daemon, Json
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "hosts.md").read_text("utf-8")
 
@@ -37,12 +37,18 @@ def wait_online(daemon: Daemon) -> None:
         time.sleep(0.05)
 
 
+def result(daemon: Daemon) -> Json:
+    """The result of the tool call in the last answer."""
+    [part] = [part for part in daemon.history()[-1]["parts"] if part["type"] == "tool"]
+    return part["result"]
+
+
 def test_the_program_of_the_page_lends_its_tool(daemon: Daemon, tmp_path: Path) -> None:
     with program(daemon, tmp_path / "host.py"):
         [message] = re.findall(r"`(call count_words .*?)`", PAGE)
         daemon.ask(message)
-        assert daemon.history()[-1]["parts"][0]["result"] == {"from": "words", "result": 3}
+        assert result(daemon) == {"from": "words", "result": 3}
         daemon.restart()
         wait_online(daemon)
         daemon.ask("call count_words " + json.dumps({"text": "four five"}))
-        assert daemon.history()[-1]["parts"][0]["result"] == {"from": "words", "result": 2}
+        assert result(daemon) == {"from": "words", "result": 2}
