@@ -520,6 +520,7 @@ class ToolExecutor(AbstractToolset[Any]):
         error, status, outcome = None, None, Outcome(None)
         try:
             outcome = self._hosts.recorded(call.call_id)
+            outcome = replace(outcome, value=jsonable(outcome.value))
         except ToolError as failure:
             error, outcome, status = failed_outcome(failure)
         return await self._finish(call, outcome, error, status, 0.0, NO_CHANGES)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import HostNotFound, HostTaken, InvalidShape, LeaseLost, ToolTaken
+from aster_sidecar.errors import HostNotFound, HostTaken, InvalidShape, LeaseLost, StoreError, ToolTaken
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import hosts as rows
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.mcp.definitions import Arguments, Definition, arguments_model
+
+log = logging.getLogger(__name__)
 
 GONE_S = 15.0
 """A host that did not send a heartbeat for so long is gone."""
@@ -35,11 +38,15 @@ class Lent:
 
 @dataclass(slots=True)
 class Host:
-    """A host. `lease` is that of its newest registration; None: it is not there."""
+    """A host. `lease` is that of its newest registration; None: it is not there.
+
+    `specs` are all tools that it lends, `tools` those that can be called now.
+    """
 
     name: str
     host_id: str
     instance: str
+    specs: list[wire.HostTool]
     tools: dict[str, Lent]
     registered_at: str
     lease: str | None = None
@@ -73,9 +80,13 @@ class Hosts:
         for row in self._journal.rows(rows.select_hosts()):
             with self._journal.parsing(f"host {row.name[:100]}"):
                 specs = [wire.HostTool.model_validate(one) for one in json.loads(row.tools)]
-            self._hosts[row.name] = Host(row.name, row.host_id, row.instance, {}, row.registered_at)
-            if specs:
-                self._hosts[row.name].tools = await asyncio.to_thread(lent, specs)
+            host = self._hosts[row.name] = Host(row.name, row.host_id, row.instance, specs, {}, row.registered_at)
+            durable = [spec for spec in specs if spec.wait == "durable"]
+            if durable:  # the others are called only while the host is there
+                try:
+                    host.tools = await asyncio.to_thread(lent, durable)
+                except ToolError as error:
+                    log.warning("tools of the host %s can't be offered: %s", row.name, error)
         if self._hosts:
             self.changed.publish()
 
@@ -106,6 +117,7 @@ class Hosts:
                 name=request.name,
                 host_id=before.host_id if before is not None else clock.new_id("host"),
                 instance=request.instance,
+                specs=request.tools,
                 tools=tools,
                 registered_at=clock.stamp(),
                 lease=secrets.token_urlsafe(24),
@@ -139,7 +151,7 @@ class Hosts:
                 raise ToolTaken(f"{tool.name}: the host {other.name!r} lends a tool of this name")
 
     def _put(self, host: Host) -> None:
-        tools = json.dumps([one.spec.model_dump() for one in host.tools.values()])
+        tools = json.dumps([spec.model_dump() for spec in host.specs])
         row = rows.HostRow(host.name, host.host_id, host.instance, tools, host.registered_at)
         self._journal.put("host_changed", changed_event(host), writes=[rows.upsert_host(row)])
 
@@ -154,7 +166,10 @@ class Hosts:
         """End the registration with this lease, if it is still the newest one: its socket was closed."""
         for host in self._hosts.values():
             if host.lease == lease:
-                self._gone(host)
+                try:
+                    self._gone(host)
+                except StoreError as error:
+                    log.warning("it is not recorded that the host %s is gone: %s", host.name, error.message)
 
     async def remove(self, host_id: str) -> Host:
         """Forget a host, with its tools. Raises: HostNotFound, StoreError."""
@@ -215,7 +230,10 @@ class Hosts:
 
     def host_of_tool(self, tool: str) -> Host | None:
         """The host that lends, or lent, the tool of this name."""
-        return next((host for host in self._hosts.values() if tool in host.tools), None)
+        for host in self._hosts.values():
+            if any(spec.name == tool for spec in host.specs):
+                return host
+        return None
 
     def list(self) -> list[wire.HostInfo]:
         """All hosts as clients see them."""
@@ -244,7 +262,7 @@ def info(host: Host) -> wire.HostInfo:
         name=host.name,
         online=host.online,
         registered_at=host.registered_at,
-        tools=[one.spec for one in host.tools.values()],
+        tools=host.specs,
     )
 
 

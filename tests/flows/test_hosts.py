@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -407,3 +409,48 @@ def test_a_question_a_write_and_a_host_call_in_every_order_with_kills(
     assert len(provider.requests) == 2
     assert Counter(event["type"] for event in events)["host_call"] == 1
     check_store(daemon)
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_call_outlives_a_stop_of_the_daemon(
+    launch: Callable[..., Daemon], provider: ProviderDouble, parked: bool
+) -> None:
+    daemon = launch(environment=provider_environment(provider))
+    provider.script(Reply([OPEN]), Reply([Say("It is open.")]))
+    host = Lender(daemon)
+    host.register()
+    call_id = begin(daemon)["data"]["call_id"]
+    if parked:
+        wait_parked(daemon)
+    assert daemon.stop() == 0
+    daemon.start()
+    with daemon.watch(after=0) as watcher:
+        assert [call["call_id"] for call in host.register()["calls"]] == [call_id]
+        host.answer(call_id, "after the stop")
+        assert watcher.until("done")[-1]["data"]["stop_reason"] == "complete"
+    assert outcome(daemon) == ("done", {"from": "browser", "result": "after the stop"})
+
+
+def test_results_that_json_or_providers_can_not_hold(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(Reply([OPEN]), Reply([Say("Well.")]))
+    host = Lender(real)
+    host.register()
+    call_id = begin(real)["data"]["call_id"]
+    deep: Json = 1
+    for _ in range(150):
+        deep = [deep]
+    assert host.refused("results", call_id=call_id, result=deep) == "invalid_shape"
+    with real.watch() as watcher:
+        host.answer(call_id, {"text": "a\x00b"})
+        watcher.until("done")
+    assert "a\ufffdb" in told(provider)
+
+
+def test_a_broken_definition_in_the_store_does_not_keep_the_daemon_from_starting(real: Daemon) -> None:
+    Lender(real, tools=[tool(wait="durable")]).register()
+    real.kill()
+    with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db")) as store, store:
+        store.execute("UPDATE hosts SET tools=replace(tools, '\"string\"', '7')")
+    real.start()
+    assert [host["online"] for host in real.call("GET", "/api/hosts")] == [False]
+    assert Lender(real).register()["calls"] == []
