@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from tests.support.daemon import Daemon, Json
 from tests.support.provider import Call, ProviderDouble, Reply, Say
-from tests.support.terminal import Pane, last
+from tests.support.terminal import ROOT, Pane, last
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -299,6 +302,64 @@ def test_a_message_from_the_command_line_asks_on_the_terminal(terminal: Open, da
     pane = terminal(daemon, "--answers", str(answers), call(NAME))
     assert pane.exit_code() == 0
     assert part(daemon)["answers"] == {"name": "Ada"}
+
+
+def test_where_the_message_is_piped_in_the_terminal_shows_how_it_was_settled(
+    daemon: Daemon, tmp_path: Path, terminal: Open
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text('{"colour": "red"}')
+    pane = terminal(daemon)
+    pane.until_prompt()
+    pane.key("C-d")
+    assert pane.exit_code() == 0
+    command = shlex.join([sys.executable, "-m", "aster_sidecar", "chat", "--data-dir", str(daemon.data_dir)])
+    pane._tmux("respawn-pane", "-k", "-t", "t", "-e", f"PYTHONPATH={ROOT}", "-e", "PS1=ready ", "sh")
+    settled = {**NAME, "required": False, "default": "Ada"}
+    pane.type(f"clear; echo {shlex.quote(call(COLOUR, settled))} | {command} --answers {answers}; echo code $?.")
+    text = pane.until("code 0.")
+    assert "The agent asks you:\n  I need to know.\n  Which colour?\n  What is its name?\n" in text
+    assert "  Which colour? → red\n  What is its name? → Ada\n" in text
+    pane.type(f"clear; echo {shlex.quote(call(NAME))} | {command}; echo code $?.")
+    text = pane.until("nobody can be asked here: --answers FILE gives answers.")
+    assert "The agent asks you:\n  I need to know.\n  What is its name?\n" in text
+    pane.until("⊘ denied: The person declined to answer. They said: Nobody can be asked here")
+
+
+def test_answers_are_for_a_message(terminal: Open, daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "answers.json").write_text("{}")
+    pane = terminal(daemon, "--answers", str(tmp_path / "answers.json"))
+    assert pane.exit_code() == 2
+    assert "aster-sidecar: --answers needs a message" in pane.text()
+
+
+def test_an_unfinished_message_comes_back_after_the_form(
+    terminal: Open, real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = threading.Event()
+    asking = Call("ask_user", {"questions": [COLOUR, NAME], "reason": "why"})
+    provider.script(Reply([Say("One moment."), asking], gate=gate, gate_at=2), Reply([Say("Thanks.")]))
+    pane = terminal(real)
+    pane.until_prompt()
+    pane.type("go")
+    pane.until("One")
+    pane.key(*"a draft".replace(" ", "_"))
+    gate.set()
+    pane.until(CHOOSES)
+    answered(pane, "red", WRITES)
+    answered(pane, "Ada", "Thanks.")
+    pane.until(lambda text: last(text).rstrip() == "› a_draft")
+    assert part(real)["answers"] == {"colour": "red", "name": "Ada"}
+
+
+def test_a_question_that_expires_is_told(terminal: Open, daemon: Daemon) -> None:
+    daemon.config(approval_timeout_s=2)
+    pane = terminal(daemon)
+    pane.until_prompt()
+    answered(pane, call(COLOUR), CHOOSES)
+    text = pane.until("tokens in")
+    assert "The question expired.\n" in text
+    assert "⊘ denied: Nobody answered the question in time." in text
 
 
 def of_server(daemon: Daemon, **changes: str | None) -> None:

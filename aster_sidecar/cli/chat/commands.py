@@ -111,6 +111,7 @@ class Commands:
             self._view.note(f"{command:{width}}  {words}", "", indent=width + 2)
         self._view.note(texts.KEYS)
         self._view.note(texts.KEYS_OF_A_QUESTION)
+        self._view.note(texts.KEYS_OF_A_FORM)
 
     async def _quit(self, _: str) -> None:
         raise Leave

@@ -11,7 +11,8 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.answering import Answering
 from aster_sidecar.cli.chat.connection import Json, Refused
 from aster_sidecar.cli.chat.plain_text import plain
-from aster_sidecar.cli.chat.views import View
+from aster_sidecar.cli.chat.question_words import answered_lines, asked_lines
+from aster_sidecar.cli.chat.views import TerminalView, View
 from aster_sidecar.text.json_text import parse_object
 
 
@@ -44,6 +45,11 @@ def lacking(fields: list[Json], given: Json) -> list[str]:
         and given.get(field["id"]) is None
         and (field["id"] in given or field.get("default") is None)
     ]
+
+
+def defaults(fields: list[Json]) -> Json:
+    """What the daemon takes for fields that are left out."""
+    return {field["id"]: field.get("default") for field in fields}
 
 
 def answers_for(fields: list[Json], given: Json) -> Json:
@@ -79,14 +85,23 @@ class GivenAnswers:
             if lacks := lacking(fields, given):
                 why = texts.answers_lack(plain(", ".join(lacks)))
             else:
+                answers = answers_for(fields, given)
                 try:
-                    await self._answering.send(data, answers=answers_for(fields, given))
+                    await self._answering.send(data, answers=answers)
+                    self._show([*asked_lines(data), *answered_lines(fields, defaults(fields) | answers)])
                     return True
                 except Refused as error:
                     if error.code != "answers_invalid":
                         raise
                     why = texts.answers_wrong(plain(str(error)))
         if declining:
+            self._show(asked_lines(data))
             self._view.note(why, "yellow")
             await self._answering.send(data, decline=True, note=texts.NOBODY_NOTE)
         return declining
+
+    def _show(self, lines: list[str]) -> None:
+        """Show a question on a terminal; the other views show its events."""
+        if isinstance(self._view, TerminalView):
+            for line in lines:
+                self._view.note(line)

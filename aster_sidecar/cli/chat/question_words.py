@@ -5,7 +5,7 @@ Every function takes the data of a `question_asked` event, an entry of the inbox
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aster_sidecar.cli.chat import texts
@@ -67,7 +67,9 @@ def ended_lines(question: Json, ending: Json) -> list[str]:
     answers: Json | None = ending.get("answers")
     if ending["outcome"] != "answered" or answers is None or not question["fields"]:
         return [texts.question_ended(ending["outcome"], note)]
-    return [
-        texts.answer_line(brief(field["text"]), answer_words(field, answers.get(field["id"])))
-        for field in question["fields"]
-    ] + ([f"  {note}"] if note else [])
+    return answered_lines(question["fields"], answers) + ([f"  {note}"] if note else [])
+
+
+def answered_lines(fields: Sequence[Json], answers: Json) -> list[str]:
+    """Each field and its answer."""
+    return [texts.answer_line(brief(field["text"]), answer_words(field, answers.get(field["id"]))) for field in fields]

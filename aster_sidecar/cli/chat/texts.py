@@ -462,6 +462,7 @@ def not_json(problem: str) -> str:
 
 FORM_KEYS = "/decline declines; /decline WHY also says why."
 FORM_KEYS_OF_MANY = f"{FORM_KEYS} /back returns to the previous question."
+KEYS_OF_A_FORM = f"In a form of the agent or of an MCP server: {FORM_KEYS_OF_MANY}"
 DECLINE = "/decline"
 BACK = "/back"
 YES, NO = "yes", "no"
@@ -538,9 +539,10 @@ def _takes(field: Json) -> str:
 
 def _number(field: Json) -> str:
     least, most = field.get("minimum"), field.get("maximum")
-    limits = [f"from {least:g}"] if least is not None else []
-    limits += [f"to {most:g}"] if most is not None else []
-    return " ".join(["A whole number" if field.get("whole") else "A number", *limits])
+    words = "A whole number" if field.get("whole") else "A number"
+    if least is None:
+        return words if most is None else f"{words} up to {most:g}"
+    return f"{words} from {least:g}" + (f" to {most:g}" if most is not None else "")
 
 
 def no_such_option(text: str) -> str:
@@ -576,7 +578,7 @@ def asks_here(server: str | None) -> str:
 def question_resolved(outcome: str, by: str) -> str:
     """How a question ended that was not answered here."""
     words = OUTCOMES.get(outcome, outcome)
-    return f"The question was {words}." if outcome == "expired" else f"The question was {words} by {by}."
+    return "The question expired." if outcome == "expired" else f"The question was {words} by {by}."
 
 
 # -- answers from a file -----------------------------------------------------------------------------------------------
