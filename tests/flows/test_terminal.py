@@ -689,7 +689,7 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     daemon.chat("write hello.txt")
-    text = pane.until("A question about write_file is waiting for you: /approvals")
+    text = pane.until("A question about write_file is waiting for you: /inbox")
     assert "▸ write hello.txt" in text
     pane.type("/approvals")
     pane.until(ASKED)

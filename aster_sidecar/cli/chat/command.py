@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from aster_sidecar import __version__
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.choices import Wanted
-from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
+from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
 from aster_sidecar.cli.chat.daemon_process import BACK_S, Found, NotStarted, OwnDaemon, connect, find, wait_for
 from aster_sidecar.cli.chat.files import LocalFile, Unreadable, read
+from aster_sidecar.cli.chat.given_answers import Unusable, read_answers
 from aster_sidecar.cli.chat.message import given_message
 from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.session import talk
@@ -38,7 +39,8 @@ def run_chat(given: argparse.Namespace) -> int:
     message = unfinished.message if unfinished is not None else given_message(given.message)
     try:
         files = [read(path) for path in given.attach]
-    except Unreadable as error:
+        answers = read_answers(given.answers) if given.answers is not None else None
+    except (Unreadable, Unusable) as error:
         return refuse(EXIT_USAGE, str(error))
     alone = bool(files) and (given.json or not (sys.stdin.isatty() and sys.stdout.isatty()))
     if not message.strip() and not alone:
@@ -48,8 +50,10 @@ def run_chat(given: argparse.Namespace) -> int:
             return refuse(EXIT_USAGE, texts.JSON_NEEDS_MESSAGE)
         if not sys.stdout.isatty():
             return refuse(EXIT_USAGE, texts.NO_TERMINAL)
+        if answers is not None:
+            return refuse(EXIT_USAGE, texts.ANSWERS_NEED_MESSAGE)
     try:
-        return with_daemon(given, message if message or alone else None, files, unfinished)
+        return with_daemon(given, message if message or alone else None, files, answers, unfinished)
     except NotStarted as error:
         return refuse(error.code or EXIT_FAILED, str(error))
     except Refused as refusal:
@@ -61,7 +65,11 @@ def run_chat(given: argparse.Namespace) -> int:
 
 
 def with_daemon(
-    given: argparse.Namespace, message: str | None, files: Sequence[LocalFile], unfinished: Unfinished | None
+    given: argparse.Namespace,
+    message: str | None,
+    files: Sequence[LocalFile],
+    answers: Json | None,
+    unfinished: Unfinished | None,
 ) -> int:
     """Chat with the daemon of the data directory or, if none runs, with one that stops at the end; the exit code.
 
@@ -87,6 +95,7 @@ def with_daemon(
                 banner=banner,
                 history=history,
                 files=files,
+                answers=answers,
                 unfinished=unfinished,
             )
         )

@@ -15,10 +15,11 @@ from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.offers import Offers
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
+from aster_sidecar.cli.chat.question_words import question_lines
 from aster_sidecar.cli.chat.questions import Questions
 from aster_sidecar.cli.chat.rewinding import Rewinding
 from aster_sidecar.cli.chat.screen import WIDEST
-from aster_sidecar.cli.chat.state import ChatState, Leave
+from aster_sidecar.cli.chat.state import ChatState, Leave, key_of, waiting_in
 from aster_sidecar.cli.chat.turns import Turns
 from aster_sidecar.cli.chat.views import TerminalView, View
 from aster_sidecar.text.repair import cut
@@ -86,7 +87,8 @@ class Commands:
             "/attach": files.attach,
             "/resources": offers.resources,
             "/prompts": offers.prompts,
-            "/approvals": self._approvals,
+            "/inbox": self._inbox,
+            "/approvals": self._inbox,
             "/steer": self._steer,
             "/interrupt": self._interrupt,
             "/cancel": self._cancel,
@@ -109,6 +111,7 @@ class Commands:
             self._view.note(f"{command:{width}}  {words}", "", indent=width + 2)
         self._view.note(texts.KEYS)
         self._view.note(texts.KEYS_OF_A_QUESTION)
+        self._view.note(texts.KEYS_OF_A_FORM)
 
     async def _quit(self, _: str) -> None:
         raise Leave
@@ -214,24 +217,32 @@ class Commands:
                 lines = screen.render(TerminalMarkdown(plain(part["text"])), min(screen.width, WIDEST))
                 screen.write(lines, aside=True)
             elif part["type"] == "tool":
-                first, *others = str(part["display"] or "").removesuffix("\n").split("\n")
+                asked: Json | None = part.get("question")
+                display = part["display"] or (asked["reason"] if asked else "")
+                first, *others = str(display or "").removesuffix("\n").split("\n")
                 first = cut(still_visible(first, newlines=False), 200) + (" …" if others else "")
                 self._view.note(texts.call_in_history(visible(part["name"]), first, part["state"]))
+                for line in question_lines(asked) if asked else ():
+                    self._view.note(line, indent=4)
             elif part["type"] == "notice":
                 self._view.note(texts.trouble("✗", plain(part["message"])), "yellow")
 
     # -- turns and questions ---------------------------------------------------------------------------------------
 
-    async def _approvals(self, _: str) -> None:
+    async def _inbox(self, _: str) -> None:
         state = self._state
-        waiting = await self._call("GET", "/api/approvals")
+        waiting = {key_of(data): data for data in map(waiting_in, await self._call("GET", "/api/inbox"))}
         self._view.note(texts.waiting(len(waiting)) if waiting else texts.NOTHING_WAITS)
-        with self._prompt.holding():
-            for number, data in enumerate(waiting):
-                state.questions[data["call_id"]] = data
-                await self._questions.ask(data, expected=number == 0)
+        state.questions |= waiting  # what another client answers meanwhile is not asked
+        try:
+            with self._prompt.holding():
+                for number, (key, data) in enumerate(waiting.items()):
+                    if key in state.questions:
+                        await self._questions.ask(data, expected=number == 0)
+        finally:
+            for key, data in waiting.items():
                 if data["session_id"] != state.session_id:
-                    state.questions.pop(data["call_id"], None)
+                    state.questions.pop(key, None)
 
     async def _steer(self, message: str) -> None:
         await self._say_now(message, "steer")

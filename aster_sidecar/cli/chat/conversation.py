@@ -55,6 +55,7 @@ class OpenConversation:
             session = await self._named(target.session)
         if session["session_id"] != state.session_id:
             self._view.flush()
+            state.questions.clear()
             state.followed.clear()
             state.queued.clear()
         state.session_id, state.title = session["session_id"], session["title"]
@@ -62,10 +63,9 @@ class OpenConversation:
         await self.catch_up()
 
     async def read_questions(self) -> None:
-        """Read which approval requests wait in the open conversation. Raises: Refused, Unreachable."""
+        """Read what waits for a person in the open conversation. Raises: Refused, Unreachable."""
         state = self._state
-        found = await self._connection.call("GET", "/api/approvals", session_id=state.session_id)
-        state.questions |= {entry["call_id"]: entry for entry in found}
+        state.take_inbox(await self._connection.call("GET", "/api/inbox", session_id=state.session_id))
         state.changed.set()
 
     def _open_none(self, agent_id: str) -> None:
@@ -100,14 +100,12 @@ class OpenConversation:
         await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Read which questions wait, what is being written and which turns have ended.
+        """Read what waits for a person, what is being written and which turns have ended.
 
         Raises: Refused, Unreachable.
         """
         call, state = self._connection.call, self._state
-        state.questions = {
-            entry["call_id"]: entry for entry in await call("GET", "/api/approvals", session_id=state.session_id)
-        }
+        await self.read_questions()
         page = await call("GET", "/api/history", agent_id=state.agent_id, session_id=state.session_id, limit=1)
         if isinstance(self._view, TerminalView) and page["messages"] and page["messages"][-1]["status"] == "streaming":
             self._view.load(page["messages"][-1])

@@ -8,10 +8,16 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Json
 from aster_sidecar.cli.chat.conversation import OpenConversation
 from aster_sidecar.cli.chat.plain_text import plain
-from aster_sidecar.cli.chat.state import ChatState
+from aster_sidecar.cli.chat.question_words import ended_lines, server_of
+from aster_sidecar.cli.chat.state import ChatState, key_of
 from aster_sidecar.cli.chat.views import TerminalView, View
 from aster_sidecar.text.repair import cut
 from aster_sidecar.text.safe_text import visible
+
+ASKED = ("approval_required", "question_asked")
+TYPED = "chat"
+"""Who has answered a question that a message has answered, which the conversation shows."""
+RESOLVED = ("approval_resolved", "question_answered")
 
 
 class Follower:
@@ -64,8 +70,10 @@ class Follower:
                 self._state.turn_ended(event["turn_id"], event["data"])
         elif kind == "mcp_changed":
             self._note_server(event["data"])
-        elif kind == "approval_required" and event["session_id"]:
+        elif kind in ASKED and event["session_id"]:
             self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
+        elif kind in RESOLVED:  # of another conversation, while /inbox asks it
+            self._note_end(kind, event["data"])
         self._state.changed.set()
 
     def _open_first(self, data: Json) -> None:
@@ -79,17 +87,14 @@ class Follower:
     def _note(self, event: Json) -> None:
         """Take over questions and their answers, and say what was done elsewhere."""
         state, kind, data = self._state, event["type"], event["data"]
-        if kind == "approval_required":
-            state.questions[data["call_id"]] = {**data, "session_id": event["session_id"]}
+        if kind in ASKED:
+            known = {**data, "session_id": event["session_id"], "turn_id": event["turn_id"]}
+            state.questions[key_of(data)] = known
             if not state.asks:
-                self._view.note(texts.waits_here(visible(data["name"])), "yellow")
-        elif kind == "approval_resolved":
-            question = state.questions.pop(data["call_id"], None)
-            answered_here = data["call_id"] in state.answered
-            # A cancelled question is reported by the `tool_end` event of its call.
-            if question is not None and not answered_here and data["decision"] != "cancelled":
-                by = plain(str(data["resolved_by"]))
-                self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
+                waits = texts.asks_here(server_of(data)) if kind == "question_asked" else ""
+                self._view.note(waits or texts.waits_here(visible(data["name"])), "yellow")
+        elif kind in RESOLVED:
+            self._note_end(kind, data)
         elif kind in ("history_rewound", "history_unrewound"):
             told = f"{kind}:{data['from_message_id']}"
             if told in state.ours:
@@ -103,6 +108,21 @@ class Follower:
             state.works_with(data["session"])
         elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
             self._view.note(texts.DELETED_ELSEWHERE, "yellow")
+
+    def _note_end(self, kind: str, data: Json) -> None:
+        """Forget a question that is resolved, and say so if it was not answered here."""
+        key = key_of(data)
+        question = self._state.questions.pop(key, None)
+        if question is None or key in self._state.answered:
+            return
+        by = plain(str(data["resolved_by"]))
+        # A cancelled question is reported by the `tool_end` event of its call.
+        if kind == "approval_resolved" and data["decision"] != "cancelled":
+            self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
+        elif kind == "question_answered" and data["outcome"] != "cancelled" and by != TYPED:
+            self._view.note(texts.question_resolved(data["outcome"], by), "yellow")
+            for line in ended_lines(question, data) if data["outcome"] == "answered" else ():
+                self._view.note(line)
 
     def _note_server(self, data: Json) -> None:
         """Say that an MCP server crashed whose tools the open conversation has; other changes are not said."""

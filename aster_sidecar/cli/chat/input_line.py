@@ -23,6 +23,7 @@ from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
     from prompt_toolkit.document import Document
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
@@ -60,6 +61,8 @@ class InputLine:
         self._mode: Literal["message", "held", "asked"] = "message"
         """`held`: a question is about to be asked; keys still change the message, but Enter sends nothing."""
         self._label = ""
+        self._completer: Completer | None = None
+        """What completes the answer to a question."""
         self._answer: asyncio.Future[str] | None = None
         self._pressed_at = 0.0
         self._pending: list[str] = []
@@ -74,10 +77,12 @@ class InputLine:
 
     def _make_session(self, history: History) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import DynamicCompleter
 
+        commands = command_completer(self._offered)
         return PromptSession[str](
             history=history,
-            completer=command_completer(self._offered),
+            completer=DynamicCompleter(lambda: self._completer if self._mode == "asked" else commands),
             complete_while_typing=False,
             multiline=True,
             key_bindings=self._keys(),
@@ -281,13 +286,14 @@ class InputLine:
         default: str = "",
         guarded: bool = False,
         follows: bool = False,
+        completer: Completer | None = None,
     ) -> str | None:
         """Ask a question; returns what is typed, or None as soon as the question is `over`.
 
         `over` is called first and each time `changed` is set. `guarded`: the question waits for a pause in the typing,
         and what is typed meanwhile belongs to the message; with `follows`, for a question that follows an answer, it is
-        dropped. The unfinished message is put aside and comes back. Raises: Interrupted, EOFError, and what `over`
-        raises.
+        dropped. `completer` completes the answer. The unfinished message is put aside and comes back. Raises:
+        Interrupted, EOFError, and what `over` raises.
         """
         loop = asyncio.get_running_loop()
         buffer = self._session.default_buffer
@@ -302,7 +308,7 @@ class InputLine:
                     await asyncio.wait_for(changed.wait(), rest)
             draft = draft if follows else buffer.document
             buffer.reset(_document(default))
-            self._mode, self._label = "asked", label
+            self._mode, self._label, self._completer = "asked", label, completer
             self._answer = answer = loop.create_future()
             self._flush_soon()
             typed_after = ""

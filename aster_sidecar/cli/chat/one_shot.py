@@ -1,8 +1,8 @@
 """`chat MESSAGE` in a script: one message to a running daemon, and its answer, without the imports of the full chat.
 
-It handles the usual course only. Whatever is unusual (other flags, no daemon, an approval request, a lost connection,
-Ctrl-C) it leaves to the full chat, with what it has done so far: `command` continues there. The message has a
-`client_message_id`, so the daemon accepts it once, however often it is sent.
+It handles the usual course only. Whatever is unusual (other flags, no daemon, an approval request, a question, a lost
+connection, Ctrl-C) it leaves to the full chat, with what it has done so far: `command` continues there. The message has
+a `client_message_id`, so the daemon accepts it once, however often it is sent.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _exchanged(calls: Loopback, unfinished: Unfinished, agent_id: str, instance_
             continue
         unfinished.view.show(event)
         unfinished.cursor = cursor
-        if event["type"] == "approval_required":
+        if event["type"] in ("approval_required", "question_asked"):
             return unfinished
         if event["type"] == "done" and event["turn_id"] == turn_id:
             return 0 if event["data"]["stop_reason"] in ENDED_WELL else EXIT_FAILED

@@ -10,6 +10,7 @@ from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
 
 
 def plain_session(history: Path | None, offered: Offered | None = None) -> PromptSession[str]:
@@ -27,11 +28,18 @@ def plain_session(history: Path | None, offered: Offered | None = None) -> Promp
     )
 
 
-async def prompted(label: str, default: str, session: PromptSession[str] | None) -> str:
-    """Read one text, with `session` or, without one, a line for an answer. Raises: Interrupted, EOFError."""
+async def prompted(
+    label: str, default: str, session: PromptSession[str] | None, completer: Completer | None = None
+) -> str:
+    """Read one text, with `session` or, without one, a line for an answer, which `completer` completes.
+
+    Raises: Interrupted, EOFError.
+    """
     from prompt_toolkit import PromptSession
     from prompt_toolkit.patch_stdout import patch_stdout
 
-    asking = session or PromptSession[str](interrupt_exception=Interrupted)
+    asking = session or PromptSession[str](
+        completer=completer, complete_while_typing=False, interrupt_exception=Interrupted
+    )
     with patch_stdout(raw=True):
         return valid_text(await asking.prompt_async(label, default=default))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aster_sidecar.cli.chat.connection import Json
 
 
-NOTED = ("tool_start", "tool_end", "error")
+NOTED = ("tool_start", "tool_end", "error", "question_asked", "question_answered")
 """Events that `PlainView` shows on stderr."""
 
 
@@ -38,6 +38,8 @@ class PlainView:
     def __init__(self) -> None:
         self._written: dict[str, int] = {}
         """Characters of each message that are written."""
+        self._asked: dict[str, Json] = {}
+        """The question of each id."""
         self._in_line = False
         """Whether the last line on stdout has no end yet."""
 
@@ -68,9 +70,22 @@ class PlainView:
         elif kind == "tool_end" and data["outcome"] != "done":
             error = cut(plain(str(data.get("error") or "")), 300)
             self.note(texts.plain_outcome(data["name"], data["outcome"], error))
+        elif kind in ("question_asked", "question_answered"):
+            self._note_question(kind, data)
         elif kind == "error":
             hint = plain(data["hint"]) if data.get("hint") else None
             self.note(texts.plain_error(data["severity"], plain(data["message"]), hint))
+
+    def _note_question(self, kind: str, data: Json) -> None:
+        from aster_sidecar.cli.chat.question_words import asked_lines, ended_lines
+
+        if kind == "question_asked":
+            self._asked[data["question_id"]] = data
+            lines = asked_lines(data)
+        else:
+            lines = ended_lines(self._asked.pop(data["question_id"], {"fields": []}), data)
+        for line in lines:
+            self.note(line)
 
     def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
         if self._in_line and same_file():

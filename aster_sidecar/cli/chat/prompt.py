@@ -23,6 +23,7 @@ from aster_sidecar.cli.chat.views import TerminalView, View
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
 
 
 class Prompt:
@@ -81,11 +82,12 @@ class Prompt:
         until_answered: str | None = None,
         guarded: bool = False,
         follows: bool = False,
+        completer: Completer | None = None,
     ) -> str | None:
         """Ask for a text with the label `words`; without words, for a message.
 
-        Returns None as soon as the question of the call `until_answered` no longer waits. `guarded`, `follows`: see
-        InputLine.ask. Raises: Interrupted, EOFError, Leave, and what ended the event stream.
+        Returns None as soon as the question with the key `until_answered` no longer waits. `guarded`, `follows`,
+        `completer`: see InputLine.ask. Raises: Interrupted, EOFError, Leave, and what ended the event stream.
         """
         state = self._state
 
@@ -94,10 +96,12 @@ class Prompt:
             return until_answered is not None and until_answered not in state.questions
 
         if self.line is not None:
-            return await self.line.ask(words, over, state.changed, default=default, guarded=guarded, follows=follows)
+            return await self.line.ask(
+                words, over, state.changed, default=default, guarded=guarded, follows=follows, completer=completer
+            )
         self._view.flush()
         session = self.session if not words else None
-        typing = asyncio.create_task(prompted(f"{words} {texts.PROMPT}".lstrip(), default, session))
+        typing = asyncio.create_task(prompted(f"{words} {texts.PROMPT}".lstrip(), default, session, completer))
         try:
             while not typing.done():
                 state.changed.clear()

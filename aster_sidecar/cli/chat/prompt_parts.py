@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,15 @@ def typed_before(path: Path | None) -> History:
         except OSError:
             path = None
     return FileHistory(str(path)) if path is not None else InMemoryHistory()
+
+
+def answer_completer(words: Sequence[str], *, paths: bool = False, folders_only: bool = False) -> Completer:
+    """Completes one of these words or, with `paths`, a path from the current directory or with `~`."""
+    from prompt_toolkit.completion import PathCompleter, WordCompleter
+
+    if paths:
+        return PathCompleter(expanduser=True, only_directories=folders_only)
+    return WordCompleter(list(words), ignore_case=True, sentence=True)
 
 
 def command_completer(offered: Offered | None = None) -> Completer:

@@ -1,4 +1,4 @@
-"""Asks the person about a tool call that waits for approval, and sends the answer to the daemon."""
+"""Asks the person what waits for them: whether a tool call may run, here, and the forms of questions, in `forms`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Any
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.always import Choice, Limits, NotUnderstood, choices_of, fields_of, read_choice, read_limits
 from aster_sidecar.cli.chat.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
+from aster_sidecar.cli.chat.forms import Forms
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.prompt_parts import Interrupted
 from aster_sidecar.cli.chat.question_view import show_question
-from aster_sidecar.cli.chat.state import ChatState, Leave
+from aster_sidecar.cli.chat.state import ChatState, Leave, key_of
 from aster_sidecar.cli.chat.views import TerminalView, View, show_error
 from aster_sidecar.text.json_text import parse_json
 
@@ -35,6 +36,7 @@ class Questions:
         self._view = view
         self._state = state
         self._prompt = prompt
+        self._forms = Forms(connection, view, state, prompt)
 
     async def ask(self, data: Json, *, interrupt: Callable[[], None] | None = None, expected: bool = False) -> None:
         """Show a question and take its answer; an answer given elsewhere ends it too.
@@ -53,29 +55,34 @@ class Questions:
                 await self._ask(data, interrupt, expected=expected)
 
     async def _ask(self, data: Json, interrupt: Callable[[], None] | None, *, expected: bool) -> None:
-        call_id = data["call_id"]
         self._view.flush()
-        if isinstance(self._view, TerminalView):
-            show_question(self._view.screen, data)
         try:
-            words = texts.choices(always=bool(choices_of(data)))
-            answer = await self._prompt.ask(words, until_answered=call_id, guarded=not expected)
+            if "question_id" in data:
+                await self._forms.ask(data, expected=expected)
+            else:
+                await self._ask_approval(data, expected=expected)
         except Interrupted:
             if interrupt is not None:
                 interrupt()
-                await self._until_resolved(call_id)
-            return
+                await self._until_resolved(key_of(data))
         except EOFError:
             self._view.note(texts.QUESTION_STAYS)
             self._state.leaving = True
             raise Leave from None
+
+    async def _ask_approval(self, data: Json, *, expected: bool) -> None:
+        """Ask whether a call may run. Raises: Interrupted, EOFError, Leave, and what ended the event stream."""
+        if isinstance(self._view, TerminalView):
+            show_question(self._view.screen, data)
+        words = texts.choices(always=bool(choices_of(data)))
+        answer = await self._prompt.ask(words, until_answered=data["call_id"], guarded=not expected)
         if answer is not None:
             await self._answer(data, answer)
 
-    async def _until_resolved(self, call_id: str) -> None:
+    async def _until_resolved(self, key: str) -> None:
         """Wait until the turn, which is being cancelled, has ended its question."""
         state = self._state
-        while call_id in state.questions and not state.leaving:
+        while key in state.questions and not state.leaving:
             state.changed.clear()
             await state.changed.wait()
             state.check_stream()

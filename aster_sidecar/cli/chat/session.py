@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.answering import Answering
 from aster_sidecar.cli.chat.changes import Changes
 from aster_sidecar.cli.chat.choices import Choices, Wanted
 from aster_sidecar.cli.chat.commands import Commands
@@ -20,6 +21,7 @@ from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreach
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.files import Files, LocalFile
 from aster_sidecar.cli.chat.follower import Follower
+from aster_sidecar.cli.chat.given_answers import GivenAnswers
 from aster_sidecar.cli.chat.interrupts import CtrlC, ended_by_signals
 from aster_sidecar.cli.chat.offers import Offers
 from aster_sidecar.cli.chat.one_shot import Unfinished
@@ -40,10 +42,17 @@ from aster_sidecar.text.safe_text import still_visible
 
 
 class Chat:
-    """One chat. `history`: the file of what was typed before, None for no file."""
+    """One chat. `history`: the file of what was typed before, None for no file; `answers`: those of `--answers`."""
 
     def __init__(
-        self, connection: Connection, view: View, target: Target, wanted: Wanted, sent: set[str], history: Path | None
+        self,
+        connection: Connection,
+        view: View,
+        target: Target,
+        wanted: Wanted,
+        sent: set[str],
+        history: Path | None,
+        answers: Json | None = None,
     ) -> None:
         self._connection = connection
         self._view = view
@@ -58,6 +67,7 @@ class Chat:
         self._prompt = Prompt(view, self._state, self._ctrl_c)
         self._conversation = OpenConversation(connection, view, self._state)
         self._questions = Questions(connection, view, self._state, self._prompt)
+        self._given = GivenAnswers(Answering(connection, view, self._state), view, answers)
         self._files = Files(connection, view)
         self._turns = Turns(connection, view, self._state, self._prompt, self._questions, self._ctrl_c, self._files)
         self._choices = Choices(connection, view, self._state, self._conversation)
@@ -129,14 +139,15 @@ class Chat:
     async def answer(self, message: str, *, ask: bool) -> Json:
         """Send one message and wait for the end of its turn; returns the data of its `done` event.
 
-        `ask`: ask the questions of the turn. Raises: QuestionWaits, Leave, Refused, Unreachable.
+        `ask`: ask the questions of the turn; else those with forms are answered from the file, or declined. Raises:
+        QuestionWaits, Leave, Refused, Unreachable.
         """
         if self._begun is None:
             await self._choices.take(self._wanted)
             self._begun = await self._turns.send(message, choice=self._wanted.turn)
         if self._interrupted:
             self._turns.cancel_soon()
-        return await self._turns.finish(self._begun, ask=ask)
+        return await self._turns.finish(self._begun, ask=ask, given=self._given)
 
     async def converse(self, banner: str) -> None:
         """Talk until the person leaves; `banner` is the first line. Raises: Refused, Unreachable."""
@@ -229,11 +240,13 @@ async def talk(
     banner: str,
     history: Path | None,
     files: Sequence[LocalFile] = (),
+    answers: Json | None = None,
     unfinished: Unfinished | None = None,
 ) -> int:
     """Send one message and show its answer or, without one, hold a conversation; returns the exit code.
 
-    `files` go with the message or, in a conversation, with the first one. `unfinished`: go on with a message that
+    `files` go with the message or, in a conversation, with the first one. `answers`: by the ids of fields, for the
+    questions that the turn of the message asks with forms. `unfinished`: go on with a message that
     `one_shot` has begun with. The code is 0, 1 when the turn failed, 7 when it waits for an approval and there is no
     terminal to ask on, 130 when the person left during the turn, and 128 and the number of a signal that ended it.
 
@@ -250,7 +263,7 @@ async def talk(
         view = TerminalView(Screen(window_console()), sent)
     else:
         view = PlainView()
-    chat = Chat(connection, view, target, wanted, sent, history)
+    chat = Chat(connection, view, target, wanted, sent, history, answers)
     with ended_by_signals() as signals:
         try:
             async with connection, chat.open(unfinished):
@@ -271,8 +284,10 @@ async def _exit_code(chat: Chat, view: View, message: str, *, ask: bool) -> int:
         done = await chat.answer(message, ask=ask)
     except QuestionWaits as question:
         view.flush()
-        view.note(texts.waits_for_answer(cut(still_visible(question.data["display"]).strip(), 500)))
-        view.note(texts.KEEPS_WAITING)
+        form = "question_id" in question.data
+        words = question.data["reason" if form else "display"]
+        view.note(texts.waits_for_answer(cut(still_visible(words).strip(), 500)))
+        view.note(texts.KEEPS_ASKING if form else texts.KEEPS_WAITING)
         return EXIT_WAITS
     except Leave:
         return EXIT_INTERRUPTED

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from aster_sidecar.cli.chat.connection import Json
+
+
+def key_of(data: Json) -> str:
+    """The key of what waits for a person: the id of a question or, for an approval request, of its call."""
+    return data.get("question_id") or data["call_id"]
+
+
+def waiting_in(entry: Json) -> Json:
+    """The approval request or the question of an entry of the inbox."""
+    return entry[entry["kind"]]
 
 
 class Leave(Exception):
@@ -27,9 +38,9 @@ class ChatState:
         self.sent = sent
         """Ids of turns and messages that this chat sent, and texts without an id yet: see `TerminalView`."""
         self.questions: dict[str, Json] = {}
-        """`call_id` → the data of an approval that waits for an answer."""
+        """What waits for an answer, oldest first: `key_of` → the data of an approval request or a question."""
         self.answered: set[str] = set()
-        """The `call_id` of each question that was answered here and is not resolved yet."""
+        """The key of each question that was answered here and is not resolved yet."""
         self.ended: dict[str, Json] = {}
         """`turn_id` → the data of its `done` event."""
         self.followed: set[str] = set()
@@ -64,7 +75,12 @@ class ChatState:
 
     def next_question(self) -> Json | None:
         """The first question that is not answered yet."""
-        return next((data for call_id, data in self.questions.items() if call_id not in self.answered), None)
+        return next((data for key, data in self.questions.items() if key not in self.answered), None)
+
+    def take_inbox(self, entries: Iterable[Json]) -> None:
+        """Take over what waits in the open conversation, from GET /api/inbox, in place of what was known of it."""
+        others = {key: data for key, data in self.questions.items() if data["session_id"] != self.session_id}
+        self.questions = others | {key_of(data): data for data in map(waiting_in, entries)}
 
     def turn_ended(self, turn_id: str, done: Json) -> None:
         """Record the end of a turn; the first report counts."""

@@ -43,7 +43,8 @@ COMMANDS = {
     "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
     "/resources": "list the resources of MCP servers; @NAME:URI in a message attaches one",
     "/prompts": "list the prompts of MCP servers; /NAME:PROMPT inserts one",
-    "/approvals": "answer the questions that wait in all conversations, one by one",
+    "/inbox": "answer what waits for you in all conversations, one by one, the oldest first",
+    "/approvals": "the same as /inbox",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
     "/cancel": "stop this answer and cancel the queued messages",
@@ -222,6 +223,7 @@ NOTHING_TO_CANCEL = "Nothing to stop."
 QUEUED = "Queued. The agent gets your message after this answer."
 QUEUED_CANCELED = "A queued message was canceled."
 STEERED = "The agent reads this at its next step."
+MESSAGE_ANSWERED = "Your message answered the question for which the agent waits."
 INTERRUPTING = "This answer is stopped, and your message is sent."
 NOT_SENT_YET = "Can’t reach Aster. Your message is sent when Aster answers again."
 ENDS = {
@@ -347,7 +349,7 @@ ALWAYS_TAKES = "Type it as in: l 2, l s, l 2 7d or x 1 2026-12-31."
 CHOICE_INDENT = 6
 """Cells before the second line of a choice."""
 IN_THIS_CONVERSATION = "in this conversation"
-QUESTION_ELSEWHERE = "A question is waiting for you in another conversation: /approvals."
+QUESTION_ELSEWHERE = "A question is waiting for you in another conversation: /inbox."
 NOTHING_WAITS = "Nothing is waiting for you."
 QUESTION_STAYS = "The question keeps waiting. The next chat shows it again."
 NOT_CHANGED = "The arguments were not changed. The question is still open."
@@ -361,7 +363,7 @@ def waits_for_answer(display: str) -> str:
 
 
 def waits_here(name: str) -> str:
-    return f"A question about {name} is waiting for you: /approvals."
+    return f"A question about {name} is waiting for you: /inbox."
 
 
 def waiting(count: int) -> str:
@@ -456,6 +458,152 @@ def not_json(problem: str) -> str:
     return f"✗ The arguments are not valid JSON: {problem}."
 
 
+# -- forms -------------------------------------------------------------------------------------------------------------
+
+FORM_KEYS = "/decline declines; /decline WHY also says why."
+FORM_KEYS_OF_MANY = f"{FORM_KEYS} /back returns to the previous question."
+KEYS_OF_A_FORM = f"In a form of the agent or of an MCP server: {FORM_KEYS_OF_MANY}"
+DECLINE = "/decline"
+BACK = "/back"
+YES, NO = "yes", "no"
+DONE_WORDS = ("done", "d", "yes", "y")
+"""What a person types when a question has no fields."""
+VISITED = "Open the page yourself. Then type done, or /decline"
+AGREED = "Type yes to agree, or /decline"
+NO_ANSWER_SIGN = "-"
+"""What a person types to give no answer to a field that has a default."""
+ANSWER_NEEDED = "An answer is needed."
+NUMBER_NEEDED = "Type a number, such as 3 or 2.5."
+YES_OR_NO_NEEDED = "Type yes or no."
+NO_ANSWER = "no answer"
+NOT_SENT_ANSWER = "Can’t reach Aster. Your answer is sent when Aster answers again."
+KEEPS_ASKING = "  It keeps waiting: run chat in a terminal, or answer with POST /api/answer."
+OUTCOMES = {"answered": "answered", "declined": "declined", "expired": "expired", "cancelled": "canceled"}
+FORMATS = {
+    "email": "An email address",
+    "uri": "An address, such as https://example.com",
+    "date": "A date, such as 2026-01-31",
+    "date-time": "A date and time, such as 2026-01-31T09:30",
+}
+
+
+def asks(server: str | None, *, page: bool) -> str:
+    """Who asks. `page`: the server asks the person to visit a page."""
+    who = f"The MCP server {server}" if server is not None else "The agent"
+    return f"{who} asks you to visit a page." if page else f"{who} asks you:"
+
+
+def page_host(host: str) -> str:
+    return f"  This page is on the host {host}. Nothing opens it by itself."
+
+
+def field(number: int, count: int, text: str) -> str:
+    """The question of a field, with its number if there are several."""
+    return f"  {text}" if count == 1 else f"  {number} of {count}  {text}"
+
+
+def option(mark: str, words: str) -> str:
+    """An option of a field."""
+    return f"  {mark:>4}  {words}"
+
+
+def field_label(field: Json, default: str | None) -> str:
+    """What can be typed as the answer to a field; `default`: what Enter takes."""
+    required = field.get("required", True)
+    parts = [_takes(field)]
+    if default is not None:
+        parts.append(f"Enter: {default}")
+        parts += [] if required else [f"{NO_ANSWER_SIGN}: {NO_ANSWER}"]
+    elif not required:
+        parts.append("Enter skips it")
+    return " · ".join(parts)
+
+
+def _takes(field: Json) -> str:
+    match field["kind"]:
+        case "choice":
+            return "A number, or another text" if field.get("other") else "A number"
+        case "multi":
+            return "Numbers with commas, or other texts" if field.get("other") else "Numbers with commas"
+        case "number":
+            return _number(field)
+        case "boolean":
+            return YES_NO
+        case "file":
+            return "The path of a file"
+        case "folder":
+            return "The path of a folder"
+        case _:
+            return FORMATS.get(str(field.get("format")), "A text")
+
+
+def _number(field: Json) -> str:
+    least, most = field.get("minimum"), field.get("maximum")
+    words = "A whole number" if field.get("whole") else "A number"
+    if least is None:
+        return words if most is None else f"{words} up to {most:g}"
+    return f"{words} from {least:g}" + (f" to {most:g}" if most is not None else "")
+
+
+def no_such_option(text: str) -> str:
+    return f"{text} is not among the options."
+
+
+def answers_refused(problem: str) -> str:
+    """What the daemon says about answers, each part after the id of a field."""
+    return f"✗ {problem}."
+
+
+def taken(words: str) -> str:
+    """What an answer was understood as."""
+    return f"  → {words}"
+
+
+def answer_line(question: str, answer: str) -> str:
+    """A field of a question and its answer."""
+    return f"  {question} → {answer}"
+
+
+def question_ended(outcome: str, note: str | None) -> str:
+    """How a question ended, and what the person said about it."""
+    words = OUTCOMES.get(outcome, outcome)
+    return f"  {words[:1].upper()}{words[1:]}{f': {note}' if note else '.'}"
+
+
+def asks_here(server: str | None) -> str:
+    who = f"The MCP server {server}" if server is not None else "The agent"
+    return f"{who} asks you something: /inbox."
+
+
+def question_resolved(outcome: str, by: str) -> str:
+    """How a question ended that was not answered here."""
+    words = OUTCOMES.get(outcome, outcome)
+    return "The question expired." if outcome == "expired" else f"The question was {words} by {by}."
+
+
+# -- answers from a file -----------------------------------------------------------------------------------------------
+
+NOBODY_NOTE = (
+    "Nobody can be asked here: the message was sent without a terminal, and without answers for this question."
+)
+"""The note for the model with a question that is declined because nobody can be asked."""
+DECLINED_UNASKED = "The question is declined, because nobody can be asked here: --answers FILE gives answers."
+NOT_UTF8 = "it is not UTF-8"
+ANSWERS_NEED_MESSAGE = "--answers needs a message"
+
+
+def bad_answers(path: str, why: str) -> str:
+    return f"{path} can’t be used for --answers: {why}"
+
+
+def answers_lack(fields: str) -> str:
+    return f"The question is declined, because the file of --answers has no answer for {fields}."
+
+
+def answers_wrong(problem: str) -> str:
+    return f"The question is declined, because the answers of --answers do not fit: {problem}"
+
+
 # -- the connection ----------------------------------------------------------------------------------------------------
 
 CONNECTED = "Connected."
@@ -520,7 +668,8 @@ def unknown_title(words: str) -> str:
 
 def listed(number: int, entry: Json, title: str, *, here: bool) -> str:
     """One conversation of a list."""
-    waits = f", {entry['pending_approvals']} waiting for you" if entry["pending_approvals"] else ""
+    pending = entry["pending_approvals"] + entry.get("pending_questions", 0)
+    waits = f", {pending} waiting for you" if pending else ""
     return f"{'▸' if here else ' '} {number:2}  {title}  ({times(entry['messages'], 'message')}{waits})"
 
 

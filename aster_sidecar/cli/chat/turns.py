@@ -12,6 +12,7 @@ from typing import Any
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.files import Files
+from aster_sidecar.cli.chat.given_answers import GivenAnswers
 from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
@@ -23,7 +24,7 @@ TWICE_S = 2.0
 
 
 class QuestionWaits(Exception):
-    """A turn waits for an approval and there is nobody to ask; `data` is that of the question."""
+    """A turn waits for a person and there is nobody to ask; `data` is that of the question."""
 
     def __init__(self, data: Json) -> None:
         super().__init__(data["call_id"])
@@ -92,6 +93,8 @@ class Turns:
                 state.queued[started["turn_id"]] = message
         elif started["status"] == "steered":
             self._view.note(texts.STEERED)
+        elif started["status"] == "answered":
+            self._view.note(texts.MESSAGE_ANSWERED)
         return started
 
     async def _delivered(self, body: Json) -> Json:
@@ -134,10 +137,11 @@ class Turns:
                 self._interrupted_at = 0.0
             state.followed.add(turn_id)
 
-    async def finish(self, turn_id: str, *, ask: bool) -> Json:
+    async def finish(self, turn_id: str, *, ask: bool, given: GivenAnswers | None = None) -> Json:
         """Wait until a turn has ended and, with `ask`, ask its questions; returns the data of its `done` event.
 
-        Raises: QuestionWaits (without `ask`), Leave, and what ended the event stream.
+        `given` settles the turn's questions with forms: without `ask` all, else those for which it has answers.
+        Raises: QuestionWaits (without `ask`), Refused (with `given`), Leave, and what ended the event stream.
         """
         state = self._state
         self._interrupted_at = 0.0
@@ -150,6 +154,8 @@ class Turns:
                     question = state.next_question()
                     if question is None:
                         await state.changed.wait()
+                    elif given is not None and await given.settle(question, turn_id, declining=not ask):
+                        continue
                     elif ask:
                         await self.ask(question)
                         self._ctrl_c.reinstall()

@@ -61,6 +61,8 @@ class TerminalView:
         self._sent = sent
         self._prose: dict[tuple[str, str], Prose] = {}
         self._calls: dict[str, ToolCall] = {}
+        self._asking: set[str] = set()
+        """Calls that asked the person something, which the form has shown."""
         self._current: Prose | ToolCall | None = None
         """What is in the tail."""
         self._timer: asyncio.TimerHandle | None = None
@@ -89,6 +91,8 @@ class TerminalView:
                     self._current.close()
                 self._current = call
                 self._paint_soon()
+            case "question_answered":
+                self._asking.add(data["call_id"])
             case "tool_end":
                 self._tool_end(data)
             case "model_retry":
@@ -104,6 +108,7 @@ class TerminalView:
                 self.flush()
                 self._prose.clear()
                 self._calls.clear()
+                self._asking.clear()
                 if (words := texts.ended(data["stop_reason"])) is not None:
                     self._tell(words, "yellow")
                 self._tell(texts.used(data["usage"], data.get("context")))
@@ -153,6 +158,8 @@ class TerminalView:
     def _tool_end(self, data: Json) -> None:
         self._switch_to(None)
         call = self._calls.pop(data["call_id"], None)
+        if call is None and data["call_id"] in self._asking and data["outcome"] == "done":
+            return  # the answers were shown
         if call is None:  # denied or cancelled before it ran
             call = ToolCall(self.screen, data["name"], str(data.get("display") or data["name"]))
             if data.get("display"):

@@ -40,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     chat.add_argument(
         "--attach", action="append", default=[], metavar="FILE", help="a file for the message; may be given again"
     )
+    chat.add_argument(
+        "--answers",
+        metavar="FILE",
+        help="with a message: a JSON object with answers, by the ids of fields, to what the agent asks with forms; "
+        "without a terminal, other questions are declined",
+    )
     chosen = chat.add_argument_group(
         "settings of the conversation",
         "The conversation keeps them. With a message and without --new, --model and --effort are for this message "

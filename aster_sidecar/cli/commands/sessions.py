@@ -101,6 +101,22 @@ def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     return 0
 
 
+def question_lines(asked: dict[str, Any]) -> list[str]:
+    """What a call asked the person, and the answers, a line each; `asked` is the question of a tool part."""
+    answers = asked.get("answers")
+    if answers is None:
+        note = f": {cell(asked['note'])}" if asked.get("note") else ""
+        ended = [f"  {cell(asked['outcome'])}{note}"] if asked.get("outcome") else []
+        return [f"  {cell(field['text'])}" for field in asked["fields"]] + ended
+    return [f"  {cell(field['text'])}: {answer_words(answers.get(field['id']))}" for field in asked["fields"]]
+
+
+def answer_words(value: Any) -> str:
+    """An answer as a person reads it; empty without one."""
+    values: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    return ", ".join(map(cell, values))
+
+
 def show_session(given: argparse.Namespace, client: Client) -> int:
     """Print one conversation, the oldest message first; returns the exit code. Raises: ClientError."""
     session = client.call("GET", f"/api/sessions/{path_part(given.session)}")
@@ -128,9 +144,11 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
                 case "text":
                     print(visible(part["text"]))
                 case "tool":
-                    print_line(
-                        (f"[{cell(part['name'])}: {cell(part['state'])}] {still_visible(part['display'] or '')}", "dim")
-                    )
+                    asked = part.get("question")
+                    display = still_visible(part["display"] or (asked["reason"] if asked else ""))
+                    print_line((f"[{cell(part['name'])}: {cell(part['state'])}] {display}", "dim"))
+                    for line in question_lines(asked) if asked else ():
+                        print_line((line, "dim"))
                 case "notice":
                     print_line((f"[{cell(part['code'])}] {visible(part['message'])}", "yellow"))
                 case _:
