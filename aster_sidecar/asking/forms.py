@@ -20,6 +20,8 @@ MOST_FIELDS = 10
 MOST_OPTIONS = 50
 TEXT_CHARS = 100_000
 """Longest text of an answer."""
+INT_BITS = 1000
+"""The largest size of a whole number: a larger one is no float."""
 LOOK_S = 3.0
 """How long a look at a file or folder may take. One that takes longer is accepted: a tool will say what is wrong."""
 
@@ -129,8 +131,8 @@ def _wrong(field: wire.QuestionField, value: Any) -> str | None:
 def _wrong_number(field: wire.QuestionField, value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "has to be a number"
-    if not math.isfinite(value):
-        return "has to be a finite number"
+    if (isinstance(value, int) and value.bit_length() > INT_BITS) or not math.isfinite(value):
+        return "has to be a finite number of at most 300 digits"
     if field.whole and value != int(value):
         return "has to be a whole number"
     if field.minimum is not None and value < field.minimum:

@@ -116,6 +116,7 @@ def test_sixty_clients_answer_one_question_at_once(real: Daemon, provider: Provi
         (NAME, None, "needed"),
         ({**NAME, "kind": "number"}, "three", "has to be a number"),
         ({**NAME, "kind": "number"}, True, "has to be a number"),
+        ({**NAME, "kind": "number"}, 10**400, "finite"),
         ({**NAME, "kind": "boolean"}, "yes", "true or false"),
         ({**COLOUR, "id": "name", "kind": "multi"}, ["red", "green"], "green"),
         ({**COLOUR, "id": "name", "kind": "multi"}, ["red", "red"], "twice"),
