@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-// Attachments and the context meter took what was left of 17 KiB.
-const MOST_BYTES = 18_000;
+// Attachments and the context meter took what was left of 17 KiB, questions 800 bytes more.
+const MOST_BYTES = 18_800;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sizeOnly = process.argv.includes("--size");
 

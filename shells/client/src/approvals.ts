@@ -1,11 +1,17 @@
-// The questions that wait for a person, and how they were answered.
+// The approval requests that wait for a person, and how they were answered.
 import type { Client } from "./client.js";
 import type { PictureDraft } from "./picture.js";
 import { reconcile } from "./sharing.js";
 import type * as wire from "./types.js";
 
-/** How many answered questions the picture keeps. */
+/** How many answers the picture keeps. */
 const ANSWERED_MOST = 50;
+
+/** Removes the oldest entry of a full record. */
+export function trim(answered: Record<string, unknown>): void {
+  const [oldest, ...others] = Object.keys(answered);
+  if (oldest !== undefined && others.length >= ANSWERED_MOST) Reflect.deleteProperty(answered, oldest);
+}
 
 export class Approvals {
   readonly #client: Client;
@@ -18,7 +24,7 @@ export class Approvals {
     this.#picture = picture;
   }
 
-  /** Answers a question, and remembers that the answer came from this store. Rejects with AsterError. */
+  /** Answers an approval request, and remembers that the answer came from this store. Rejects with AsterError. */
   async approve(body: wire.ApproveRequest): Promise<wire.Approved> {
     this.#mine.add(body.call_id);
     try {
@@ -71,7 +77,6 @@ export class Approvals {
     const answered = this.#picture.copies.at(draft, "answered");
     const elsewhere = !this.#mine.delete(call_id);
     answered[call_id] = { call_id, decision, resolved_by, resolved_at, note: data.note ?? null, elsewhere, question };
-    const [oldest, ...others] = Object.keys(answered);
-    if (oldest !== undefined && others.length >= ANSWERED_MOST) Reflect.deleteProperty(answered, oldest);
+    trim(answered);
   }
 }

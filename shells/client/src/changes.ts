@@ -4,6 +4,7 @@ import type { Client } from "./client.js";
 import type { Histories } from "./histories.js";
 import { sessionInfo, type Loader } from "./loading.js";
 import type { PictureDraft } from "./picture.js";
+import type { Questions } from "./questions.js";
 import type { Slots } from "./slots.js";
 import {
   contextOf,
@@ -25,6 +26,7 @@ export interface ChangesOptions {
   picture: PictureDraft;
   slots: Slots;
   approvals: Approvals;
+  questions: Questions;
   histories: Histories;
   loader: Loader;
 }
@@ -38,7 +40,7 @@ export class Changes {
 
   /** Applies an event. Returns false if the messages of its session are not affected. */
   apply(event: wire.AsterEvent): boolean {
-    const { picture, approvals, loader } = this.#options;
+    const { picture, approvals, questions, loader } = this.#options;
     const session = event.session_id === null ? undefined : picture.next.sessions[event.session_id];
     switch (event.type) {
       case "session_changed":
@@ -64,6 +66,12 @@ export class Changes {
         return session ? true : this.#meet(event);
       case "approval_resolved":
         approvals.answered(event);
+        return true;
+      case "question_asked":
+        questions.asked(event);
+        return session ? true : this.#meet(event);
+      case "question_answered":
+        questions.answered(event);
         return true;
       case "history_cleared":
         this.#options.histories.clear(event.session_id ?? "");
@@ -152,7 +160,8 @@ export class Changes {
       .then((info) => {
         if (!info || picture.next.sessions[session_id]) return;
         picture.put(sessionOf(info));
-        for (const missed of slot.missed ?? []) if (missed.type !== "approval_required") this.apply(missed);
+        for (const missed of slot.missed ?? [])
+          if (missed.type !== "approval_required" && missed.type !== "question_asked") this.apply(missed);
       })
       .catch(() => {
         picture.stale = true; // everything is read again when the stream connects next

@@ -144,13 +144,28 @@ export function createClient(options: ClientOptions = {}) {
     /** Ends turns: one turn, all of a session, or all of the agent. */
     cancel: (body: wire.CancelRequest, options?: CallOptions): Promise<wire.Cancelled> =>
       call("POST", "/api/cancel", body, options),
-    /** Answers a question. The first answer counts; a later one rejects with `approval_resolved`. */
+    /** Answers an approval request. The first answer counts; a later one rejects with `approval_resolved`. */
     approve: (body: wire.ApproveRequest, options?: CallOptions): Promise<wire.Approved> =>
       call("POST", "/api/approve", body, options),
     approvals: (
       query: { agent_id?: string; session_id?: string } = {},
       options?: CallOptions,
     ): Promise<wire.ApprovalInfo[]> => call("GET", "/api/approvals" + queryOf(query), undefined, options),
+    /**
+     * Answers or declines a question. The first answer counts; a later one rejects with `question_resolved`. Answers that
+     * don't fit reject with `answers_invalid`, and the question stays open.
+     */
+    answer: (body: wire.AnswerRequest, options?: CallOptions): Promise<wire.QuestionResolved> =>
+      call("POST", "/api/answer", body, options),
+    questions: (
+      query: { agent_id?: string; session_id?: string } = {},
+      options?: CallOptions,
+    ): Promise<wire.QuestionInfo[]> => call("GET", "/api/questions" + queryOf(query), undefined, options),
+    /** All that waits for a person: approval requests and questions, oldest first. */
+    inbox: (
+      query: { agent_id?: string; session_id?: string } = {},
+      options?: CallOptions,
+    ): Promise<wire.InboxEntry[]> => call("GET", "/api/inbox" + queryOf(query), undefined, options),
     status: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.Status> =>
       call("GET", "/api/status" + queryOf({ agent_id, session_id }), undefined, options),
     /** A page of messages, oldest first; the newest page without `before`. */

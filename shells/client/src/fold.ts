@@ -3,6 +3,7 @@
 // applied to it.
 import type { Copies } from "./sharing.js";
 import {
+  askedOf,
   attachmentsOf,
   ended,
   messageOf,
@@ -83,6 +84,11 @@ export function fold(copies: Copies, session: SessionEntry, ledger: Ledger, even
       return view.call(event);
     case "approval_resolved":
       view.edited(event);
+      return true;
+    case "question_asked":
+      return view.asked(event);
+    case "question_answered":
+      view.answered(event);
       return true;
     case "tool_progress":
       view.progress(event);
@@ -209,12 +215,31 @@ class View {
 
   /** A person may have changed the arguments. */
   edited({ turn_id, data }: EventOf<"approval_resolved">): void {
-    const message_id = this.#ledger.answers.get(turn_id ?? "");
-    const answer = message_id === undefined ? null : this.#answer(message_id);
-    if (!answer || data.arguments == null) return;
-    const known = answer.parts.find((part) => part.type === "tool" && part.call_id === data.call_id);
-    if (known === undefined || over((known as ToolEntry).state)) return;
-    this.#tool(answer.message_id, data.call_id, "").arguments = data.arguments;
+    const part = data.arguments != null && this.#openCall(turn_id, data.call_id);
+    if (part) part.arguments = data.arguments ?? {};
+  }
+
+  /** A call asks a person. A running call may do so, too. */
+  asked({ turn_id, data }: EventOf<"question_asked">): boolean {
+    const answer = this.#answer(data.message_id);
+    if (answer === null) return this.#missing(data.message_id, turn_id);
+    if (answer === undefined) return true;
+    const known = answer.parts.find((part) => part.type === "tool" && part.call_id === data.call_id) as
+      ToolEntry | undefined;
+    if (known && (over(known.state) || known.question?.question_id === data.question_id)) return true;
+    const part = this.#tool(data.message_id, data.call_id, data.name);
+    part.arguments = data.arguments;
+    if (part.state !== "running") Object.assign(part, { state: "pending", reason: data.reason });
+    part.question = askedOf(data);
+    this.#goesOn(turn_id);
+    return true;
+  }
+
+  answered({ turn_id, data }: EventOf<"question_answered">): void {
+    const part = this.#openCall(turn_id, data.call_id);
+    if (part?.question?.question_id !== data.question_id) return;
+    const { outcome, answers = null, note = null } = data;
+    part.question = { ...part.question, outcome, answers, note };
   }
 
   progress({ turn_id, data }: EventOf<"tool_progress">): void {
@@ -320,6 +345,15 @@ class View {
 
   #copyOf(message_id: string): MessageEntry {
     return this.#copies.at(this.#copies.at(this.#history, "messages"), this.#ledger.places.get(message_id) ?? -1);
+  }
+
+  /** A call that has not ended, as a copy that may be changed. */
+  #openCall(turn_id: string | null, call_id: string): ToolEntry | null {
+    const message_id = this.#ledger.answers.get(turn_id ?? "");
+    const answer = message_id === undefined ? null : this.#answer(message_id);
+    const known = answer?.parts.find((part) => part.type === "tool" && part.call_id === call_id);
+    if (!answer || known === undefined || over((known as ToolEntry).state)) return null;
+    return this.#tool(answer.message_id, call_id, "");
   }
 
   #tool(message_id: string, call_id: string, name: string): ToolEntry {

@@ -29,12 +29,14 @@ export {
 } from "./host.js";
 export { httpTransport, type HttpOptions } from "./http.js";
 export { createParser, type Frame } from "./sse.js";
-export { approvalsOf, isOn, openTurns } from "./state.js";
+export { approvalsOf, isOn, openTurns, questionsOf } from "./state.js";
 export type {
   Agent,
   Answered,
+  AnsweredQuestion,
   Attachment,
   Connection,
+  Field,
   History,
   Immutable,
   LiveCall,
@@ -43,6 +45,7 @@ export type {
   Message,
   NotificationEntry,
   Part,
+  Question,
   ServiceEntry,
   Session,
   StoreState,

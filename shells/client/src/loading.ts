@@ -10,6 +10,7 @@ import {
   agentOf,
   mcpOf,
   notificationOf,
+  questionOf,
   ruleOf,
   serviceOf,
   sessionOf,
@@ -140,7 +141,7 @@ export class Loader {
     const { client, picture, slots, histories, apply, isConnected } = this.#options;
     const snapshot = await client.snapshot({ sessions: PAGE });
     const infos = new Map<string, wire.SessionInfo | null>(snapshot.sessions.map((info) => [info.session_id, info]));
-    const others = new Set(snapshot.approvals.map((question) => question.session_id));
+    const others = new Set([...snapshot.approvals, ...snapshot.questions].map(({ session_id }) => session_id));
     for (const [session_id, slot] of slots) if (slot.wanted) others.add(session_id);
     await Promise.all(
       [...others]
@@ -175,10 +176,12 @@ export class Loader {
   }
 
   /** Takes over the lists that events report completely, except for the sessions. */
-  #takeLists({ rules, approvals, notifications, services, mcp, sessions_before }: wire.Snapshot): void {
+  #takeLists(snapshot: wire.Snapshot): void {
+    const { rules, approvals, questions, notifications, services, mcp, sessions_before } = snapshot;
     const draft = this.#options.picture.draft();
     draft.rules = reconcile(draft.rules, rules.map(ruleOf));
     draft.approvals = reconcile(draft.approvals, approvals);
+    draft.questions = reconcile(draft.questions, questions.map(questionOf));
     draft.notifications = reconcile(draft.notifications, notifications.notifications.map(notificationOf));
     draft.unread = notifications.unread;
     draft.services = reconcile(draft.services, services.map(serviceOf));

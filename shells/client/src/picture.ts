@@ -72,12 +72,15 @@ export class PictureDraft {
     this.#disordered = true;
   }
 
-  /** Removes a session, its questions and its rules. */
+  /** Removes a session, what waits in it, and its rules. */
   remove(session_id: string): void {
     const draft = this.draft();
     if (draft.sessions[session_id]) Reflect.deleteProperty(this.copies.at(draft, "sessions"), session_id);
     if (draft.approvals.some((question) => question.session_id === session_id)) {
       draft.approvals = draft.approvals.filter((question) => question.session_id !== session_id);
+    }
+    if (draft.questions.some((question) => question.session_id === session_id)) {
+      draft.questions = draft.questions.filter((question) => question.session_id !== session_id);
     }
     if (draft.rules.some((rule) => rule.session_id === session_id)) {
       draft.rules = draft.rules.filter((rule) => rule.session_id !== session_id);
@@ -118,7 +121,8 @@ export class PictureDraft {
   /** Computes what depends on the sessions: which ones are listed, their order, and the agents' states. */
   #order(): void {
     this.#disordered = false;
-    const waiting = new Set(this.next.approvals.map(({ session_id }) => session_id));
+    const { approvals, questions } = this.next;
+    const waiting = new Set([...approvals, ...questions].map(({ session_id }) => session_id));
     for (const { session_id, archived } of Object.values(this.next.sessions)) {
       if (!archived || this.#isOpen(session_id) || waiting.has(session_id)) continue;
       Reflect.deleteProperty(this.copies.at(this.draft(), "sessions"), session_id);

@@ -25,6 +25,11 @@ export type History = Immutable<HistoryEntry>;
 export type LiveCall = Immutable<LiveCallEntry>;
 export type LiveTurn = Immutable<LiveTurnEntry>;
 export type Answered = Immutable<AnsweredEntry>;
+/** A question that waits for a person. */
+export type Question = Immutable<QuestionEntry>;
+/** One field of a question's form. */
+export type Field = Immutable<FieldEntry>;
+export type AnsweredQuestion = Immutable<AnsweredQuestionEntry>;
 export type McpServer = Immutable<McpEntry>;
 
 export interface Picture {
@@ -38,17 +43,21 @@ export interface Picture {
   agents: AgentEntry[];
   /**
    * By `session_id`: the newest sessions, those loaded since, and those with events. Archived sessions are here only
-   * while they are open or have a pending approval.
+   * while they are open, or an approval request or a question of theirs waits.
    */
   sessions: Record<string, SessionEntry>;
   /** Ids of `sessions` without the archived ones: pinned ones first, then by newest activity. */
   order: string[];
   /** Where the next page of sessions begins; null at the end. */
   sessions_before: string | null;
-  /** All questions that wait for a person, of all sessions, oldest first. */
+  /** All approval requests that wait for a person, of all sessions, oldest first. */
   approvals: wire.ApprovalInfo[];
-  /** Questions that were resolved while this store watched, by `call_id`: how, and by whom. The newest 50. */
+  /** Approval requests that were resolved while this store watched, by `call_id`: how, and by whom. The newest 50. */
   answered: Record<string, AnsweredEntry>;
+  /** All questions that wait for a person, of all sessions, oldest first. */
+  questions: QuestionEntry[];
+  /** Questions that ended while this store watched, by `question_id`: how, and by whom. The newest 50. */
+  answered_questions: Record<string, AnsweredQuestionEntry>;
   config: wire.ConfigView | null;
   /** The rules as they were stored, also those that have expired since then. */
   rules: wire.RuleInfo[];
@@ -66,6 +75,9 @@ export interface Picture {
   warnings: wire.Warning[];
 }
 
+export type FieldEntry = Required<wire.QuestionField>;
+export type QuestionEntry = Required<Omit<wire.QuestionInfo, "fields">> & { fields: FieldEntry[] };
+export type AskedEntry = Required<Omit<wire.AskedQuestion, "fields">> & { fields: FieldEntry[] };
 export type NotificationEntry = Required<wire.Notification>;
 export type ServiceEntry = Required<wire.ServiceInfo>;
 export type McpEntry = Required<wire.McpServerInfo>;
@@ -85,7 +97,7 @@ type RewindFields = "forked_from" | "rewind" | "changed_files";
 /** The fields of `SessionInfo` without the counts, which no event reports. */
 export interface SessionEntry extends Omit<
   wire.SessionInfo,
-  "messages" | "pending_approvals" | "deleted_at" | "restorable_until" | "context" | RewindFields
+  "messages" | "pending_approvals" | "pending_questions" | "deleted_at" | "restorable_until" | "context" | RewindFields
 > {
   /** How much of the model's context window it fills; null: no model was asked yet. */
   context: Required<wire.Context> | null;
@@ -131,9 +143,11 @@ export type PartEntry = TextEntry | ThinkingEntry | ToolEntry | NoticeEntry | Im
 type WirePart<Type> = Required<Extract<wire.WireMessage["parts"][number], { type: Type }>>;
 export type TextEntry = WirePart<"text">;
 export type ThinkingEntry = WirePart<"thinking">;
-export type ToolEntry = Omit<WirePart<"tool">, "attachments"> & {
+export type ToolEntry = Omit<WirePart<"tool">, "attachments" | "question"> & {
   /** Files in the result. */
   attachments: AttachmentEntry[] | null;
+  /** The last question that the call asked, and its answers. */
+  question: AskedEntry | null;
 };
 export type NoticeEntry = WirePart<"notice">;
 export type ImageEntry = WirePart<"image">;
@@ -174,6 +188,13 @@ export type AnsweredEntry = Pick<
   question: wire.ApprovalInfo | null;
 };
 
+export type AnsweredQuestionEntry = Required<wire.EventOf<"question_answered">["data"]> & {
+  /** Another client answered it. */
+  elsewhere: boolean;
+  /** The question, if the store knew it. */
+  question: QuestionEntry | null;
+};
+
 export const EMPTY: Picture = {
   connection: {
     state: "reconnecting",
@@ -192,6 +213,8 @@ export const EMPTY: Picture = {
   sessions_before: null,
   approvals: [],
   answered: {},
+  questions: [],
+  answered_questions: {},
   config: null,
   rules: [],
   daemon: null,
@@ -211,9 +234,14 @@ export function openTurns(session: Session): readonly Turn[] {
   return Object.values(session.history?.turns ?? {}).filter((turn) => !ended(turn.state));
 }
 
-/** The questions of one session, oldest first. */
+/** The approval requests of one session, oldest first. */
 export function approvalsOf(state: StoreState, session_id: string): readonly Immutable<wire.ApprovalInfo>[] {
   return state.approvals.filter((question) => question.session_id === session_id);
+}
+
+/** The questions of one session, oldest first. */
+export function questionsOf(state: StoreState, session_id: string): readonly Question[] {
+  return state.questions.filter((question) => question.session_id === session_id);
 }
 
 export function ended(state: TurnEntry["state"]): boolean {
@@ -229,8 +257,9 @@ export function agentOf({ sessions: _, ...info }: wire.AgentInfo): AgentEntry {
 export function sessionOf({
   messages: _,
   pending_approvals: __,
-  deleted_at: ___,
-  restorable_until: ____,
+  pending_questions: ___,
+  deleted_at: ____,
+  restorable_until: _____,
   ...info
 }: wire.SessionInfo): SessionEntry {
   return {
@@ -265,7 +294,12 @@ export function usageOf(usage: wire.Usage): Required<wire.Usage> {
 function partOf(part: wire.WireMessage["parts"][number]): PartEntry {
   switch (part.type) {
     case "tool":
-      return { ...toolOf(part.call_id, part.name), ...part, attachments: attachmentsOf(part.attachments) };
+      return {
+        ...toolOf(part.call_id, part.name),
+        ...part,
+        attachments: attachmentsOf(part.attachments),
+        question: part.question ? askedOf(part.question) : null,
+      };
     case "image":
     case "file":
       return { ...part, width: part.width ?? null, height: part.height ?? null };
@@ -274,6 +308,32 @@ function partOf(part: wire.WireMessage["parts"][number]): PartEntry {
     default:
       return part;
   }
+}
+
+function fieldOf(field: wire.QuestionField): FieldEntry {
+  return {
+    options: null,
+    labels: null,
+    other: false,
+    default: null,
+    required: true,
+    whole: false,
+    minimum: null,
+    maximum: null,
+    min_length: null,
+    max_length: null,
+    format: null,
+    ...field,
+  };
+}
+
+export function questionOf(given: wire.QuestionInfo): QuestionEntry {
+  return { server: null, url: null, ...given, fields: given.fields.map(fieldOf) };
+}
+
+export function askedOf(given: wire.AskedQuestion): AskedEntry {
+  const { question_id, reason, fields, server = null, url = null, outcome = null, answers = null, note = null } = given;
+  return { question_id, reason, fields: fields.map(fieldOf), server, url, outcome, answers, note };
 }
 
 export function attachmentsOf(given: wire.AttachmentInfo[] | null | undefined): AttachmentEntry[] | null {
@@ -293,6 +353,7 @@ export function toolOf(call_id: string, name: string): ToolEntry {
     reason: null,
     display: null,
     preview: null,
+    question: null,
     result: null,
     error: null,
     duration_ms: null,

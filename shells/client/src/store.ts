@@ -12,6 +12,7 @@ import { follow, type Clock, type Feed, type Link } from "./feed.js";
 import { Histories } from "./histories.js";
 import { Loader } from "./loading.js";
 import { PictureDraft, type Schedule } from "./picture.js";
+import { Questions } from "./questions.js";
 import { ReadRetry } from "./retry.js";
 import { Slots } from "./slots.js";
 import type { StoreState } from "./state.js";
@@ -31,6 +32,7 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #picture: PictureDraft;
   readonly #approvals: Approvals;
+  readonly #questions: Questions;
   readonly #histories: Histories;
   readonly #loader: Loader;
   readonly #changes: Changes;
@@ -49,6 +51,7 @@ export class Store {
     const retry = new ReadRetry(picture, again, options.backoff, options.clock);
     const histories = new Histories(client, picture, slots, retry);
     const approvals = new Approvals(client, picture);
+    const questions = new Questions(client, picture);
     const loader = new Loader({
       client,
       picture,
@@ -62,9 +65,10 @@ export class Store {
     });
     this.#picture = picture;
     this.#approvals = approvals;
+    this.#questions = questions;
     this.#histories = histories;
     this.#loader = loader;
-    this.#changes = new Changes({ client, picture, slots, approvals, histories, loader });
+    this.#changes = new Changes({ client, picture, slots, approvals, questions, histories, loader });
   }
 
   // for subscribers
@@ -150,9 +154,14 @@ export class Store {
     return this.#loader.loadSessions();
   }
 
-  /** Answers a question like `client.approve`, and marks the answer as this store's. */
+  /** Answers an approval request like `client.approve`, and marks the answer as this store's. */
   approve(body: wire.ApproveRequest): Promise<wire.Approved> {
     return this.#approvals.approve(body);
+  }
+
+  /** Answers or declines a question like `client.answer`, and marks the answer as this store's. */
+  answer(body: wire.AnswerRequest): Promise<wire.QuestionResolved> {
+    return this.#questions.answer(body);
   }
 
   // -- the stream ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,13 @@ export type Cancelled = Schemas["Cancelled"];
 export type ApproveRequest = Schemas["ApproveRequest"];
 export type Approved = Schemas["Approved"];
 export type ApprovalInfo = Schemas["ApprovalInfo"];
+export type AnswerRequest = Schemas["AnswerRequest"];
+/** `Answered` in docs/protocol.md. */
+export type QuestionResolved = Schemas["Answered"];
+export type QuestionInfo = Schemas["QuestionInfo"];
+export type QuestionField = Schemas["QuestionField"];
+export type AskedQuestion = Schemas["AskedQuestion"];
+export type InboxEntry = Schemas["InboxEntry"];
 export type Preview = Schemas["Preview"];
 export type Status = Schemas["Status"];
 export type State = Status["state"];

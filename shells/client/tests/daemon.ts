@@ -180,7 +180,8 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
 
 /** Everything in the picture that a page opened now would show too. */
 export function shown(state: StoreState): unknown {
-  const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services, mcp } = state;
+  const { agents, sessions, approvals, questions, config, rules, order, notifications, unread, flags, services, mcp } =
+    state;
   const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
     ...session,
     history: history && {
@@ -195,9 +196,10 @@ export function shown(state: StoreState): unknown {
   }));
   return {
     agents,
-    // `updated_at` and `requested_at` differ by a moment between events and answers.
+    // `updated_at`, `requested_at` and `asked_at` differ by a moment between events and answers.
     sessions: Object.fromEntries(comparable.map((session) => [session.session_id, session])),
     approvals: approvals.map(({ requested_at: _, ...question }) => question),
+    questions: questions.map(({ asked_at: _, ...question }) => question),
     config,
     rules,
     order,

@@ -86,6 +86,7 @@ const MESSAGES = [
   "fail",
   "write a.txt",
   "write and run",
+  'call ask_user {"questions": [{"id": "a", "text": "Which?", "default": "this"}], "reason": "why"}',
   "read a.txt",
   "list",
   "run `for i in 1 2 3; do echo $i; sleep 0.05; done`",
@@ -123,6 +124,9 @@ test.each(SEEDS)("through anything that happens at random (seed %i)", { timeout:
       const question = pick(await client.approvals());
       const decision = pick(["allow", "allow", "deny", "allow_always"] as const) ?? "deny";
       if (question) await client.approve({ agent_id: "default", call_id: question.call_id, decision });
+      const asked = pick(await client.questions());
+      const answer = pick([{ answers: {} }, { answers: { a: "that" } }, { decline: true }]);
+      if (asked) await client.answer({ question_id: asked.question_id, ...answer });
     } else if (dice < 0.64) await client.cancel({ agent_id: "default", session_id });
     else if (dice < 0.67) await client.sessions.rename(session_id, `number ${random()}`);
     else if (dice < 0.7) await client.sessions.archive(session_id);

@@ -41,7 +41,9 @@ const STATUS: Status = {
   session_id: "s",
   turn_id: null,
   queue: [],
+  waiting_for: [],
   pending_approvals: 0,
+  pending_questions: 0,
   model: "demo",
   usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
   context: null,
@@ -84,6 +86,7 @@ const SNAPSHOT: Snapshot = {
   sessions: [SESSION],
   sessions_before: null,
   approvals: [],
+  questions: [],
   turns: [],
   notifications: { notifications: [], unread: 0 },
   flags: [{ name: "ambient", description: "", value: true, default: true, source: "default" }],
@@ -272,6 +275,32 @@ test("events that the history has already count once, whatever they are", async 
       context_window: 9,
       reason: "near_window",
     }),
+    event("question_asked", {
+      message_id: "a",
+      question_id: "q",
+      call_id: "d",
+      name: "ask_user",
+      arguments: {},
+      reason: "why",
+      fields: [{ id: "f", text: "Which?", kind: "text" }],
+    }),
+    event("question_answered", {
+      question_id: "q",
+      call_id: "d",
+      outcome: "answered",
+      answers: { f: "this" },
+      resolved_by: "me",
+      resolved_at: SESSION.created_at,
+    }),
+    event("tool_end", {
+      message_id: "a",
+      call_id: "d",
+      name: "ask_user",
+      result: { answers: { f: "this" } },
+      outcome: "done",
+      duration_ms: 0,
+      truncated: false,
+    }),
     chunk(9, "\n\nDone."),
     event("error", { code: "limit_reached", message: "enough", retryable: true, severity: "warning" }),
     done(),
@@ -289,9 +318,14 @@ test("events that the history has already count once, whatever they are", async 
     "text",
     "tool",
     "notice",
+    "tool",
     "text",
     "notice",
   ]);
+  expect(watching.messages()[1]?.parts[4]).toMatchObject({
+    state: "done",
+    question: { question_id: "q", outcome: "answered", answers: { f: "this" }, note: null },
+  });
   for (const [read, picture] of pictures.entries()) {
     for (let from = 0; from <= read; from += 1) {
       // A store whose stream begins after `from` events, and whose history is read after `read` events.
@@ -316,6 +350,45 @@ test("events that the history has already count once, whatever they are", async 
       expect(late.session()?.history?.turns, `from ${from}, read ${read}`).toEqual(whole?.turns);
     }
   }
+});
+
+test("a running call may ask, several times, and runs on", async () => {
+  const { script, publish, messages, store } = await scene([
+    message("u", "user", "hello"),
+    message("a", "assistant", "", { status: "streaming" }),
+  ]);
+  const call = { message_id: "a", call_id: "c", name: "notes_write", arguments: {} };
+  const asking = (question_id: string) =>
+    event("question_asked", {
+      ...call,
+      question_id,
+      reason: "why",
+      fields: [],
+      server: "notes",
+      url: "https://a.test/",
+    });
+  const part = () => messages()[1]?.parts[0];
+  script.say(event("tool_start", { ...call, risk: "low", decided_by: "person", display: "write" }), asking("q1"));
+  publish();
+  expect(part()).toMatchObject({
+    state: "running",
+    reason: null,
+    question: { question_id: "q1", server: "notes", url: "https://a.test/", outcome: null },
+  });
+  const ending = {
+    call_id: "c",
+    outcome: "answered",
+    answers: {},
+    resolved_by: "me",
+    resolved_at: SESSION.created_at,
+  } as const;
+  script.say(event("question_answered", { ...ending, question_id: "q1" }), asking("q2"));
+  publish();
+  expect(store.getState().questions.map(({ question_id }) => question_id)).toEqual(["q2"]);
+  // The end of an earlier question changes nothing in the later one.
+  script.say(event("question_answered", { ...ending, question_id: "q1" }));
+  publish();
+  expect(part()).toMatchObject({ state: "running", question: { question_id: "q2", outcome: null } });
 });
 
 test.each([

@@ -59,7 +59,7 @@ async function onReady(): Promise<void> {
   });
   let supervisor = supervise(state.current.runtime_root ?? join(home, "data"));
   let quitting: "no" | "stopping" | "now" = "no";
-  let picture: Picture = { approvals: 0, unread: 0, flags: {}, browser: null };
+  let picture: Picture = { waiting: 0, unread: 0, flags: {}, browser: null };
   let hotkey_problem: string | null = null;
 
   function supervise(data_dir: string): Supervisor {
@@ -294,10 +294,10 @@ async function onReady(): Promise<void> {
 
   function paint(): void {
     const { notifications, start_on_login } = state.current;
-    const { approvals, unread, browser } = picture;
+    const { waiting, unread, browser } = picture;
     const { status } = supervisor;
-    tray?.show({ status, approvals, unread, browser, notifications, start_on_login, hotkey_problem });
-    app.setBadgeCount(approvals + unread);
+    tray?.show({ status, waiting, unread, browser, notifications, start_on_login, hotkey_problem });
+    app.setBadgeCount(waiting + unread);
   }
 
   function notify({ notification_id, kind, title, body, session_id }: News): void {

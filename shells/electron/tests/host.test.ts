@@ -306,20 +306,45 @@ test("what waits is counted, from the start and from the stream, and what is new
     attention.close();
   });
   await vi.waitFor(() => {
-    expect(pictures.at(-1)).toMatchObject({ approvals: 1, unread: 1, flags: { ambient: true } });
+    expect(pictures.at(-1)).toMatchObject({ waiting: 1, unread: 1, flags: { ambient: true } });
   }, WAIT);
   const { session_id } = await client.call<{ session_id: string }>("POST", "/api/sessions", { title: "another" });
   await client.chat({ agent_id: "default", session_id, message: "write two.txt" });
   await vi.waitFor(() => {
-    expect(pictures.at(-1)).toMatchObject({ approvals: 2, unread: 2 });
+    expect(pictures.at(-1)).toMatchObject({ waiting: 2, unread: 2 });
     expect(news).toMatchObject([{ kind: "approval_required", session_id }]);
+  }, WAIT);
+  const asking = await client.call<{ session_id: string }>("POST", "/api/sessions", { title: "a third" });
+  const form = { questions: [{ id: "name", text: "Whose name?" }], reason: "It is needed." };
+  await client.chat({
+    agent_id: "default",
+    session_id: asking.session_id,
+    message: `call ask_user ${JSON.stringify(form)}`,
+  });
+  await vi.waitFor(() => {
+    expect(pictures.at(-1)).toMatchObject({ waiting: 3, unread: 3 });
+    expect(news[1]).toMatchObject({ kind: "question_asked", session_id: asking.session_id });
+  }, WAIT);
+  // A later picture has the question from the snapshot.
+  const late: Picture[] = [];
+  const other = new Attention(client, wire, { onPicture: (one) => late.push(one), onNews: () => undefined });
+  onTestFinished(() => {
+    other.close();
+  });
+  await vi.waitFor(() => {
+    expect(late.at(-1)).toMatchObject({ waiting: 3 });
+  }, WAIT);
+  for (const { question_id } of await client.questions()) await client.answer({ question_id, decline: true });
+  await vi.waitFor(() => {
+    expect(pictures.at(-1)).toMatchObject({ waiting: 2 });
+    expect(late.at(-1)).toMatchObject({ waiting: 2 });
   }, WAIT);
   await attention.markRead(news[0]?.notification_id ?? "");
   for (const { call_id } of await client.call<{ call_id: string }[]>("GET", "/api/approvals"))
     await client.call("POST", "/api/approve", { agent_id: "default", call_id, decision: "deny" });
   await client.call("POST", "/api/flags", { ambient: false });
   await vi.waitFor(() => {
-    expect(pictures.at(-1)).toMatchObject({ approvals: 0, flags: { ambient: false } });
+    expect(pictures.at(-1)).toMatchObject({ waiting: 0, flags: { ambient: false } });
   }, WAIT);
 });
 

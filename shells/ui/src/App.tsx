@@ -206,7 +206,7 @@ const ALT: Partial<Record<string, () => void>> = {
   KeyQ: () => {
     const question = document.querySelector<HTMLElement>(".approval");
     if (question) question.focus();
-    else if (store.getState().approvals.length > 0) go("#/inbox");
+    else if (store.getState().approvals.length + store.getState().questions.length > 0) go("#/inbox");
   },
   KeyM: () => document.querySelector<HTMLElement>(".composer textarea")?.focus(),
 };

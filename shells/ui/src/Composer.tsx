@@ -20,6 +20,7 @@ import { fillPrompt, readResource, useOffered, type PromptOffer, type Typed } fr
 import type { IfBusy } from "./outbox.js";
 import { said } from "./problems.js";
 import { PromptDialog } from "./PromptDialog.js";
+import { useAnswerable } from "./questions.js";
 import { TrayView } from "./TrayView.js";
 import { useOfferList } from "./useOfferList.js";
 import { add, allReady, attach, attachFrom, fill, move, uploadsRun, useTray } from "./tray.js";
@@ -92,6 +93,8 @@ export function Composer({
   const box = useRef<HTMLTextAreaElement>(null);
   const files = useTray(draftKey);
   const id = useId();
+  /** A message that is sent now answers the open question. */
+  const answers = useAnswerable(session_id) && replaces === null && mode !== "interrupt" && files.length === 0;
   const offers = useOfferList({
     text,
     box,
@@ -255,7 +258,9 @@ export function Composer({
                 <span>{texts.composer.modes[one].label}</span>
               </label>
             ))}
-            <span className="quiet modes-words">{texts.composer.modes[mode].words}</span>
+            <span className="quiet modes-words">
+              {answers ? texts.composer.answers : texts.composer.modes[mode].words}
+            </span>
           </fieldset>
         )}
         {aside !== null && (
@@ -280,7 +285,9 @@ export function Composer({
             rows={1}
             value={text}
             readOnly={revising}
-            placeholder={offline ? texts.composer.writeDraft : texts.composer.write}
+            placeholder={
+              offline ? texts.composer.writeDraft : answers ? texts.composer.writeAnswer : texts.composer.write
+            }
             aria-label={texts.composer.message}
             aria-describedby={`${id}-help`}
             {...offers.attributes}

@@ -20,6 +20,7 @@ import { filesOf, MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, postOrReturn, useOutbox, withoutFile, type IfBusy, type Outgoing } from "./outbox.js";
 import { keepPlace, placeIn, type Place } from "./places.js";
 import { Plain, visible, visibleText } from "./Plain.js";
+import { useOpenCount } from "./questions.js";
 import { findHref, go, newHref, replace, sessionHref, type Find } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { beginningOf, fork, reason, takeOut } from "./revisions.js";
@@ -736,7 +737,7 @@ function OutgoingView({
 function useSpoken(session_id: string): void {
   const known = useRef<{ state: string; questions: number } | null>(null);
   const state = usePicture((picture) => picture.sessions[session_id]?.state);
-  const questions = usePicture((picture) => picture.approvals.filter((one) => one.session_id === session_id).length);
+  const questions = useOpenCount(session_id);
   useEffect(() => {
     if (state === undefined) return;
     const before = known.current;

@@ -1,6 +1,6 @@
 // All questions that wait for a person, of every agent and conversation, oldest first; and the newest answered ones.
 import { isOn, type NotificationEntry } from "@aster-sidecar/client";
-import type { ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 import { Approval } from "./Approval.js";
 import { markRead, openAttention } from "./attention.js";
 import { usePicture } from "./engine.js";
@@ -8,46 +8,48 @@ import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
 import { visible, visibleText } from "./Plain.js";
+import { QuestionCard } from "./QuestionCard.js";
+import { useOpenCount, useWaitingList } from "./questions.js";
 import { sessionHref } from "./route.js";
 import { when } from "./words.js";
 
 /** How many things wait for the person: everything that the inbox shows as open or unread. */
 export function useWaiting(): number {
-  const approvals = usePicture((state) => state.approvals.length);
+  const open = useOpenCount();
   const shell = usePicture((state) => isOn(state, "companion_shell"));
   const unread = usePicture((state) => state.notifications.filter(isNews).filter(({ read }) => !read).length);
-  return approvals + (shell ? unread : 0);
+  return open + (shell ? unread : 0);
 }
 
 /** Questions are already listed above. */
-const isNews = ({ kind }: { kind: NotificationEntry["kind"] }): boolean => kind !== "approval_required";
+const isNews = ({ kind }: { kind: NotificationEntry["kind"] }): boolean =>
+  kind !== "approval_required" && kind !== "question_asked";
+
+/** How many answers are listed. */
+const RECENT = 10;
 
 export default function Inbox() {
-  const approvals = usePicture((state) => state.approvals);
+  const waiting = useWaitingList();
   const sessions = usePicture((state) => state.sessions);
   const agents = usePicture((state) => state.agents);
-  const answered = usePicture((state) => state.answered);
+  const recent = useRecent();
   const nameOf = (agent_id: string): string => agents.find(({ id }) => id === agent_id)?.name ?? agent_id;
-  const recent = Object.values(answered).toReversed().slice(0, 10);
   return (
     <PageScroller name="inbox" label={texts.pages.inbox}>
       <div className="page">
         <h1>{texts.pages.inbox}</h1>
-        <p className="lead">
-          {approvals.length === 0 ? texts.inbox.noQuestions : texts.inbox.questions(approvals.length)}
-        </p>
+        <p className="lead">{waiting.length === 0 ? texts.inbox.noQuestions : texts.inbox.questions(waiting.length)}</p>
         <div className="inbox-list">
-          {approvals.map((question, place) => {
-            const session = sessions[question.session_id];
+          {waiting.map(({ key, session_id, agent_id, asked_at, approval, question }, place) => {
+            const session = sessions[session_id];
             return (
-              <div key={question.call_id} className="inbox-item">
+              <div key={key} className="inbox-item">
                 <p className="inbox-where">
-                  <a href={sessionHref(question.session_id)}>
-                    {visible(session ? session.title : texts.inbox.conversation)}
-                  </a>{" "}
-                  · {visible(nameOf(question.agent_id))} · {texts.inbox.asked(when(question.requested_at))}
+                  <a href={sessionHref(session_id)}>{visible(session ? session.title : texts.inbox.conversation)}</a> ·{" "}
+                  {visible(nameOf(agent_id))} · {texts.inbox.asked(when(asked_at))}
                 </p>
-                <Approval question={question} focus={place === 0} />
+                {approval && <Approval question={approval} focus={place === 0} />}
+                {question && <QuestionCard question={question} focus={place === 0} />}
               </div>
             );
           })}
@@ -57,11 +59,11 @@ export default function Inbox() {
           <section aria-labelledby="answered">
             <h2 id="answered">{texts.inbox.answered}</h2>
             <ul className="answered-list">
-              {recent.map(({ call_id, decision, resolved_by, resolved_at, elsewhere, question }) => (
-                <li key={call_id}>
-                  {answeredBy(question?.name, decision, elsewhere ? resolved_by : null)}{" "}
+              {recent.map(({ key, what, how, by, session_id, resolved_at }) => (
+                <li key={key}>
+                  {answeredBy(what, how, by)}{" "}
                   <span className="quiet">
-                    {question && <Where session_id={question.session_id} />} {when(resolved_at)}
+                    <Where session_id={session_id} /> {when(resolved_at)}
                   </span>
                 </li>
               ))}
@@ -75,14 +77,56 @@ export default function Inbox() {
 
 const ICONS: Record<NotificationEntry["kind"], IconName> = {
   approval_required: "question",
+  question_asked: "question",
   turn_done: "check",
   error: "warning",
   service_crashed: "warning",
 };
 
-/** The outcome of a call; `by`: who answered, null for the person here. */
-function answeredBy(call: string | undefined, decision: string, by: string | null): ReactNode {
-  const named = <code>{visible(call ?? texts.inbox.call)}</code>;
+interface Ended {
+  key: string;
+  what: ReactNode;
+  how: string;
+  /** Who answered; null: the person here. */
+  by: string | null;
+  session_id: string | null;
+  resolved_at: string;
+}
+
+/** The newest answers to approval requests and questions, newest first. */
+function useRecent(): readonly Ended[] {
+  const approvals = usePicture((state) => state.answered);
+  const questions = usePicture((state) => state.answered_questions);
+  return useMemo(() => {
+    const ended = Object.values(approvals).map(
+      ({ call_id: key, decision: how, resolved_by, resolved_at, elsewhere, question }): Ended => ({
+        key,
+        what: <code>{visible(question?.name ?? texts.inbox.call)}</code>,
+        how,
+        by: elsewhere ? resolved_by : null,
+        session_id: question?.session_id ?? null,
+        resolved_at,
+      }),
+    );
+    for (const { question_id: key, outcome: how, resolved_by, resolved_at, elsewhere, question } of Object.values(
+      questions,
+    )) {
+      const asked = question ? (question.fields[0]?.text ?? question.reason) : null;
+      ended.push({
+        key,
+        what: asked === null ? texts.question.unnamed : texts.question.named(visible(asked.slice(0, 200))),
+        how,
+        by: elsewhere ? resolved_by : null,
+        session_id: question?.session_id ?? null,
+        resolved_at,
+      });
+    }
+    return ended.sort((a, b) => Date.parse(b.resolved_at) - Date.parse(a.resolved_at)).slice(0, RECENT);
+  }, [approvals, questions]);
+}
+
+/** The outcome of a call or question; `by`: who answered, null for the person here. */
+function answeredBy(named: ReactNode, decision: string, by: string | null): ReactNode {
   const words = texts.decision[decision] ?? decision;
   if (decision === "expired" || decision === "cancelled") return texts.inbox.ended(named, words);
   return by === null ? texts.inbox.answeredByYou(named, words) : texts.inbox.answeredBy(named, words, visibleText(by));

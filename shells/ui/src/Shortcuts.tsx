@@ -37,6 +37,7 @@ const GROUPS: [string, [string[], string][]][] = [
       [["x"], texts.shortcuts.alwaysDeny],
       [["n"], texts.shortcuts.note],
       [["e"], texts.shortcuts.edit],
+      [[MOD, texts.keys.enter], texts.shortcuts.answer],
     ],
   ],
   [

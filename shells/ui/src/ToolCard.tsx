@@ -1,14 +1,16 @@
 // One tool call: what it does, its progress and its result.
-import type { ToolPart } from "@aster-sidecar/client";
+import type { AnsweredQuestion, ToolPart } from "@aster-sidecar/client";
 import { useEffect, useId, useRef, useState } from "react";
 import { Approval } from "./Approval.js";
+import { Asked } from "./Asked.js";
 import { Attachments } from "./Attachments.js";
 import { Diff, withDiff } from "./Diff.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
 import { Plain, visible, visibleText } from "./Plain.js";
-import { useQuestion } from "./questions.js";
+import { QuestionCard } from "./QuestionCard.js";
+import { useApproval, useQuestion } from "./questions.js";
 import { duration, pretty } from "./words.js";
 
 const ICONS: Record<ToolPart["state"], IconName> = {
@@ -26,18 +28,25 @@ const BY_ITSELF = new Set(["expired", "cancelled"]);
 
 export function ToolCard({ part, session_id }: { part: ToolPart; session_id: string }) {
   const { call_id, name, state, risk, display } = part;
+  const approval = useApproval(call_id);
   const question = useQuestion(call_id);
-  const answered = usePicture((picture) => picture.answered[call_id]);
+  const asked = part.question;
+  /** The call is nothing but a question. */
+  const onlyAsks = asked !== null && asked.server === null;
+  const permitted = usePicture((picture) => picture.answered[call_id]);
+  const ended = usePicture((picture) => (asked ? picture.answered_questions[asked.question_id] : undefined));
+  const answered = ended ? endOf(ended) : permitted;
   const live = usePicture((picture) => picture.sessions[session_id]?.live.calls[call_id]);
   const [chosen, setChosen] = useState<boolean | null>(null);
-  const open = chosen ?? (state === "running" || state === "unknown");
+  const open = chosen ?? (state === "running" || state === "unknown" || (onlyAsks && asked.outcome === "answered"));
   const id = useId();
   const [shown, drawn] = withDiff(display ?? "", part.preview);
 
-  if (question) {
+  if (approval || question) {
     return (
       <div className="tool tool-pending">
-        <Approval question={question} />
+        {approval && <Approval question={approval} />}
+        {question && <QuestionCard key={question.question_id} question={question} />}
       </div>
     );
   }
@@ -59,8 +68,8 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
         <span className="tool-what">{visible(summary(part))}</span>
         <span className="tool-facts">
           {risk !== "low" && <span className={`badge risk-badge-${risk}`}>{texts.risk[risk]}</span>}
-          <span>{texts.toolState[state]}</span>
-          {part.duration_ms !== null && state !== "denied" && <span>{duration(part.duration_ms)}</span>}
+          <span>{(onlyAsks ? texts.decision[asked.outcome ?? ""] : undefined) ?? texts.toolState[state]}</span>
+          {part.duration_ms !== null && !onlyAsks && state !== "denied" && <span>{duration(part.duration_ms)}</span>}
         </span>
         <span className="tool-fold">
           <Icon name="chevron" />
@@ -83,28 +92,36 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
       {open && (
         <div id={id} className="tool-body">
           {state === "unknown" && <p className="tool-unknown">{texts.tool.unknown}</p>}
-          {display !== null && (
+          {asked && <Asked asked={asked} />}
+          {display !== null && !onlyAsks && (
             <Section title={texts.tool.runs}>
               <Plain text={shown} className="plain display" most={4000} />
               {drawn !== null && <Diff diff={drawn.diff} truncated={drawn.truncated} />}
             </Section>
           )}
-          <details>
-            <summary>{texts.shared.arguments}</summary>
-            <Plain text={pretty(part.arguments)} most={4000} />
-          </details>
+          {!onlyAsks && (
+            <details>
+              <summary>{texts.shared.arguments}</summary>
+              <Plain text={pretty(part.arguments)} most={4000} />
+            </details>
+          )}
           {live && live.output.length > 0 && <Output call={live} />}
-          {part.error !== null && (
+          {part.error !== null && !onlyAsks && (
             <Section title={texts.tool.error}>
               <Plain text={part.error} className="plain error-text" most={4000} />
             </Section>
           )}
-          {part.result !== null && <Result value={part.result} truncated={part.truncated} />}
+          {part.result !== null && !onlyAsks && <Result value={part.result} truncated={part.truncated} />}
         </div>
       )}
       {part.attachments !== null && <Attachments files={part.attachments} />}
     </div>
   );
+}
+
+/** How a question of a call ended, in the way of an approval request. */
+function endOf(ended: AnsweredQuestion) {
+  return { decision: ended.outcome, resolved_by: ended.resolved_by, elsewhere: ended.elsewhere };
 }
 
 function Section({ title, children }: { title: string; children: React.ReactNode }) {
@@ -117,7 +134,8 @@ function Section({ title, children }: { title: string; children: React.ReactNode
 }
 
 /** The first line of its description. */
-function summary({ display, arguments: given }: ToolPart): string {
+function summary({ display, arguments: given, question }: ToolPart): string {
+  if (question?.server === null) return (question.fields[0]?.text ?? question.reason).slice(0, 200);
   if (display === null)
     return (
       Object.values(given)

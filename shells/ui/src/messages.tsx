@@ -128,6 +128,8 @@ export const texts = {
   composer: {
     write: "Write a message",
     writeDraft: "Write a draft",
+    writeAnswer: "Write a message, or the answer to the question",
+    answers: "Your message answers the question, if it fits.",
     message: "Message",
     whileBusy: "When you send while the agent is working",
     modes: {
@@ -485,6 +487,8 @@ export const texts = {
     deny_always: "always denied",
     expired: "expired",
     cancelled: "canceled",
+    answered: "answered",
+    declined: "declined",
   } as Named,
 
   tool: {
@@ -556,6 +560,69 @@ export const texts = {
     covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}.</>,
     coversChoice: "“Always allow” lets you choose what it covers.",
     expires: (time: string) => `Answer by ${time}, or the call is denied.`,
+  },
+
+  /** A question of an agent or of an MCP server to the person. */
+  question: {
+    title: "A question for you",
+    titleOf: (server: ReactNode) => <>A question from the MCP server {server}</>,
+    visitTitle: (server: ReactNode) => <>The MCP server {server} asks you to open a page</>,
+    noSecrets: "The server gets what you enter. Don’t enter passwords or keys.",
+    required: "(required)",
+    other: "Another answer",
+    none: "No answer",
+    yes: "Yes",
+    no: "No",
+    answer: "Answer",
+    decline: "Decline",
+    declineTitle: "You don’t answer. The agent is told, and goes on.",
+    noteTitle: "Sent to the agent with your answer, or when you decline.",
+    noteLabel: "Note to the agent",
+    expires: (time: string) => `Answer by ${time}, or the agent goes on without an answer.`,
+    /** What is wrong with one answer. */
+    missing: "An answer is needed.",
+    notANumber: "Enter a number, such as 3 or 2.5.",
+    incomplete: "Some answers are missing or can’t be read.",
+    refused: "Some answers don’t fit.",
+    /** What an answer has to be. */
+    number: (whole: boolean, least: number | null, most: number | null) => {
+      if (least !== null && most !== null)
+        return whole ? `A whole number from ${least} to ${most}.` : `A number from ${least} to ${most}.`;
+      if (least !== null) return whole ? `A whole number, at least ${least}.` : `A number, at least ${least}.`;
+      if (most !== null) return whole ? `A whole number, at most ${most}.` : `A number, at most ${most}.`;
+      return whole ? "A whole number." : null;
+    },
+    choices: (least: number | null, most: number | null) => {
+      if (least !== null && most !== null) return `Choose from ${count(least)} to ${count(most)}.`;
+      if (least !== null) return `Choose at least ${count(least)}.`;
+      return most === null ? null : `Choose at most ${count(most)}.`;
+    },
+    length: (least: number | null, most: number | null) => {
+      if (least !== null && most !== null) return `From ${count(least)} to ${count(most)} characters.`;
+      if (least !== null) return `At least ${count(least)} characters.`;
+      return most === null ? null : `At most ${count(most)} characters.`;
+    },
+    email: "An email address.",
+    address: "An address, such as https://example.com.",
+    file: "The absolute path of a file.",
+    folder: "The absolute path of a folder.",
+    /** A page to visit. */
+    open: "Open the page",
+    visited: "I have done it",
+    site: (site: ReactNode) => <>It opens in your browser, at {site}.</>,
+    notOpened: "This address can’t be opened here.",
+    /** Announcements for a screen reader. */
+    sent: "Your answer was sent.",
+    declined: "Declined.",
+    /** How a question ended, in the history. */
+    ends: {
+      declined: "You declined to answer.",
+      expired: "Nobody answered in time.",
+      cancelled: "Canceled before it was answered.",
+    },
+    /** A question in the list of answers. */
+    named: (words: ReactNode) => <>“{words}”</>,
+    unnamed: "A question",
   },
 
   inbox: {
@@ -741,6 +808,7 @@ export const texts = {
     alwaysDeny: "always deny, after a confirmation",
     note: "write a note",
     edit: "edit the arguments",
+    answer: "send the answers of a form",
     onConversation: "When a conversation in the list has the focus",
     rename: "rename",
     delete: "delete (you can undo it)",

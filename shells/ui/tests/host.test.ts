@@ -22,6 +22,7 @@ test("a chat, a question and a restart of the daemon through the host, and what 
         return host.closeSocket(args[0] as string);
       default:
         asked.push(name);
+        if (name === "pickFolder") return made.daemon.home;
         return name === "checkForUpdates" ? { supported: false, message: "This copy is not updated." } : undefined;
     }
   });
@@ -46,6 +47,7 @@ test("a chat, a question and a restart of the daemon through the host, and what 
       "restartEngine",
       "openLogs",
       "checkForUpdates",
+      "pickFolder",
     ];
     scope.asterHost = {
       ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => scope.hostCall(name, args)])),
@@ -71,6 +73,14 @@ test("a chat, a question and a restart of the daemon through the host, and what 
   await questions(page).getByRole("button", { name: "Allow once" }).click();
   await answers(page).getByText("is done").waitFor();
   expect(made.daemon.file("by-host.txt")).toContain("demo");
+
+  const folder = { id: "place", text: "Which folder?", kind: "folder" };
+  await say(page, `call ask_user ${JSON.stringify({ questions: [folder], reason: "It is needed." })}`);
+  await questions(page).getByRole("button", { name: "Choose…" }).click();
+  await expect.poll(() => questions(page).getByRole("textbox").inputValue()).toBe(made.daemon.home);
+  await questions(page).getByRole("button", { name: "Answer", exact: true }).click();
+  await page.locator(".asked dd", { hasText: made.daemon.home }).waitFor();
+  expect(asked.splice(0)).toEqual(["pickFolder"]);
 
   await made.daemon.kill();
   await tell(page, "hostStatus", "crashed");

@@ -8,7 +8,7 @@ import { switches, type Switches } from "./switches.js";
 
 export interface TrayPicture extends Switches {
   status: Status;
-  approvals: number;
+  waiting: number;
   unread: number;
   /** The agents' browser; null while it is off. */
   browser: Browser | null;
@@ -25,14 +25,14 @@ const WORDS: Record<Status, string> = {
 };
 
 /** The tray's tooltip. */
-export function summary(name: string, { status, approvals, unread }: TrayPicture): string {
-  const waiting = approvals === 1 ? ["1 question waits"] : approvals > 1 ? [`${approvals} questions wait`] : [];
+export function summary(name: string, { status, waiting, unread }: TrayPicture): string {
+  const questions = waiting === 1 ? ["1 question waits"] : waiting > 1 ? [`${waiting} questions wait`] : [];
   const news = unread > 0 ? [`${unread} unread`] : [];
-  return `${name}: ${[WORDS[status], ...waiting, ...news].join(", ")}`;
+  return `${name}: ${[WORDS[status], ...questions, ...news].join(", ")}`;
 }
 
 export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConstructorOptions[] {
-  const { status, approvals, hotkey_problem } = picture;
+  const { status, waiting, hotkey_problem } = picture;
   const browser = browserLine(status, picture.browser);
   const running = status === "ready" || status === "starting" || status === "restarting";
   return [
@@ -46,7 +46,7 @@ export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConst
       },
     },
     {
-      label: approvals > 0 ? `Inbox (${approvals})` : "Inbox",
+      label: waiting > 0 ? `Inbox (${waiting})` : "Inbox",
       click: () => {
         actions.show("#/inbox");
       },
@@ -98,7 +98,7 @@ export function openTray(icon: string, actions: Actions): { show(picture: TrayPi
   return {
     show(picture) {
       tray.setToolTip(summary(actions.name, picture));
-      if (process.platform === "darwin") tray.setTitle(picture.approvals > 0 ? String(picture.approvals) : "");
+      if (process.platform === "darwin") tray.setTitle(picture.waiting > 0 ? String(picture.waiting) : "");
       tray.setContextMenu(Menu.buildFromTemplate(trayItems(picture, actions)));
     },
     close() {

@@ -31,8 +31,8 @@ export interface News {
 }
 
 export interface Picture {
-  /** The number of questions that wait for an answer. */
-  approvals: number;
+  /** The number of approval requests and questions that wait for an answer. */
+  waiting: number;
   /** The number of unread notifications. */
   unread: number;
   /** Flags that the daemon does not name count as on. */
@@ -49,6 +49,8 @@ export interface AttentionOptions {
 const TYPES = [
   "approval_required",
   "approval_resolved",
+  "question_asked",
+  "question_answered",
   "notification_added",
   "notifications_read",
   "flags_changed",
@@ -60,6 +62,7 @@ export class Attention {
   readonly #client: Client;
   readonly #options: AttentionOptions;
   readonly #feed: Feed;
+  /** The calls that wait for approval, and the questions, by their ids. */
   readonly #waiting = new Set<string>();
   /** Events that arrived while the snapshot was read: they may be older or newer than the snapshot. */
   #held: AsterEvent[] | null = null;
@@ -81,7 +84,7 @@ export class Attention {
 
   get picture(): Picture {
     const browser = this.#flags[BROWSER] === true ? (this.#server ?? { state: null, error: null }) : null;
-    return { approvals: this.#waiting.size, unread: this.#unread, flags: this.#flags, browser };
+    return { waiting: this.#waiting.size, unread: this.#unread, flags: this.#flags, browser };
   }
 
   /** The daemon is there: connect now, without the rest of the delay. */
@@ -129,6 +132,12 @@ export class Attention {
       case "approval_resolved":
         this.#waiting.delete(event.data.call_id);
         break;
+      case "question_asked":
+        this.#waiting.add(event.data.question_id);
+        break;
+      case "question_answered":
+        this.#waiting.delete(event.data.question_id);
+        break;
       case "notification_added":
       case "notifications_read":
         this.#unread = event.data.unread;
@@ -147,10 +156,12 @@ export class Attention {
     const held: AsterEvent[] = [];
     this.#held = held;
     try {
-      const { approvals, notifications, flags, browser } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
+      const snapshot = await this.#client.call<Snapshot>("GET", "/api/snapshot");
+      const { approvals, questions, notifications, flags, browser } = snapshot;
       if (this.#held !== held) return; // another read has begun
       this.#waiting.clear();
       for (const { call_id } of approvals) this.#waiting.add(call_id);
+      for (const { question_id } of questions) this.#waiting.add(question_id);
       this.#unread = notifications.unread;
       this.#flags = Object.fromEntries(flags.map(({ name, value }) => [name, value]));
       this.#server = browser.server ? browserOf(browser.server) : null;

@@ -1,4 +1,4 @@
-//! What the daemon's events say: pending approvals, unread notifications, flags, and the agents' browser.
+//! What the daemon's events say: pending approvals, open questions, unread notifications, flags, and the agents' browser.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ pub const BROWSER: &str = "browser";
 
 #[derive(Debug, Clone, Default)]
 pub struct Attention {
-    /// The ids of the tool calls that wait for approval.
+    /// The ids of the tool calls that wait for approval, and of the open questions.
     pub waiting: HashSet<String>,
     /// The number of unread notifications.
     pub unread: u64,
@@ -48,12 +48,12 @@ impl Attention {
 
     /// From the `data` of the daemon's /api/snapshot.
     pub fn of_snapshot(snapshot: &Value) -> Self {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let ids = |list: &str, id: &'static str| {
+            let entries = snapshot[list].as_array().into_iter().flatten();
+            entries.filter_map(move |entry| Some(entry[id].as_str()?.to_owned()))
+        };
         Self {
-            waiting: list(&snapshot["approvals"])
-                .iter()
-                .filter_map(|approval| Some(approval["call_id"].as_str()?.to_owned()))
-                .collect(),
+            waiting: ids("approvals", "call_id").chain(ids("questions", "question_id")).collect(),
             unread: snapshot["notifications"]["unread"].as_u64().unwrap_or_default(),
             flags: flags(&snapshot["flags"]),
             server: Browser::of(&snapshot["browser"]["server"]),
@@ -62,13 +62,19 @@ impl Attention {
 
     /// Applies one event. Returns the notification that it adds, if it adds one.
     pub fn take(&mut self, kind: &str, data: &Value) -> Option<News> {
-        let call_id = || data["call_id"].as_str().unwrap_or_default().to_owned();
+        let id = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
         match kind {
             "approval_required" => {
-                self.waiting.insert(call_id());
+                self.waiting.insert(id("call_id"));
             }
             "approval_resolved" => {
-                self.waiting.remove(&call_id());
+                self.waiting.remove(&id("call_id"));
+            }
+            "question_asked" => {
+                self.waiting.insert(id("question_id"));
+            }
+            "question_answered" => {
+                self.waiting.remove(&id("question_id"));
             }
             "notification_added" => {
                 self.unread = data["unread"].as_u64().unwrap_or_default();
@@ -120,16 +126,22 @@ mod tests {
     fn what_waits_is_counted_and_news_lead_somewhere() {
         let mut attention = Attention::of_snapshot(&json!({
             "approvals": [{ "call_id": "call_1" }, { "call_id": "call_2" }],
+            "questions": [{ "question_id": "ask_1", "call_id": "call_4" }],
             "notifications": { "unread": 2 },
             "flags": [{ "name": "ambient", "value": false }],
         }));
-        assert_eq!((attention.waiting.len(), attention.unread), (2, 2));
+        assert_eq!((attention.waiting.len(), attention.unread), (3, 2));
         assert!(!attention.is_on("ambient") && attention.is_on("desktop_notifications"));
         attention.take("approval_resolved", &json!({ "call_id": "call_1" }));
         attention.take("approval_required", &json!({ "call_id": "call_3" }));
         attention.take("approval_required", &json!({ "call_id": "call_3" }));
         attention.take("flags_changed", &json!({ "changed": [{ "name": "ambient", "value": true }] }));
+        assert_eq!(attention.waiting.len(), 3);
+        attention.take("question_answered", &json!({ "question_id": "ask_1", "call_id": "call_4" }));
         assert_eq!(attention.waiting.len(), 2);
+        attention.take("question_asked", &json!({ "question_id": "ask_2", "call_id": "call_3" }));
+        attention.take("question_asked", &json!({ "question_id": "ask_3", "call_id": "call_3" }));
+        assert_eq!(attention.waiting.len(), 4);
         assert!(attention.is_on("ambient"));
         let added = json!({ "notification_id": "n", "kind": "turn_done", "title": "Done", "body": "default",
                             "session_id": "session_1", "unread": 3 });

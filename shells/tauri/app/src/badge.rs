@@ -1,4 +1,4 @@
-//! The badge on the app's icon: how many approvals wait and how many notifications are unread.
+//! The badge on the app's icon: how many approvals and questions wait, and how many notifications are unread.
 
 use std::sync::Arc;
 

@@ -16,9 +16,11 @@ use crate::{
 
 /// The name under which the app connects.
 const CLIENT: &str = "the app";
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 9] = [
     "approval_required",
     "approval_resolved",
+    "question_asked",
+    "question_answered",
     "notification_added",
     "notifications_read",
     "flags_changed",
