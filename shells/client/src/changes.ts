@@ -105,6 +105,10 @@ export class Changes {
       case "heartbeat":
       case "resync":
         return false; // these are about the stream
+      case "host_call":
+      case "host_cancel":
+      case "host_changed":
+        return false; // these are for the programs that lend tools
       case "config_changed": {
         const { config } = picture.next;
         if (config) picture.draft().config = { ...config, values: { ...config.values, ...event.data.changed } };

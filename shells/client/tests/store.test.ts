@@ -102,6 +102,7 @@ const SNAPSHOT: Snapshot = {
     refused: [],
   },
   mcp: [],
+  hosts: [],
   config: { values: {}, config_path: "", data_dir: "", logs_dir: "", project: null, problems: [] },
   rules: [],
   warnings: [],
