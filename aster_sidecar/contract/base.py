@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from aster_sidecar.text.repair import valid_text
+from aster_sidecar.text.values import json_value
 
 PROTOCOL = 1
 """The protocol version. It is raised only for changes that break existing clients."""
@@ -106,8 +107,8 @@ class Request(Model):
 DEEPEST = 100
 
 
-def storable(value: dict[str, Any]) -> dict[str, Any]:
-    """The object, if it can be stored and sent as JSON. Raises: ValueError."""
+def not_too_deep(value: Any) -> Any:
+    """The value, if it is not nested deeper than `DEEPEST`. Raises: ValueError."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [
@@ -117,9 +118,13 @@ def storable(value: dict[str, Any]) -> dict[str, Any]:
             for inner in (outer.values() if isinstance(outer, dict) else outer)  # pyright: ignore
         ]
         if not level:
-            break
-    else:
-        raise ValueError(f"it is nested deeper than {DEEPEST}")
+            return value
+    raise ValueError(f"it is nested deeper than {DEEPEST}")
+
+
+def storable(value: dict[str, Any]) -> dict[str, Any]:
+    """The object, if it can be stored and sent as JSON. Raises: ValueError."""
+    not_too_deep(value)
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
@@ -127,7 +132,15 @@ def storable(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def repaired(value: Any) -> Any:
+    """The JSON value with repaired texts. Raises: ValueError."""
+    return json_value(not_too_deep(value))
+
+
 Object = Annotated[dict[str, Any], AfterValidator(storable)]
+
+AnyJson = Annotated[Any, AfterValidator(repaired)]
+"""Any JSON value, with repaired texts."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

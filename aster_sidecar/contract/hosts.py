@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from aster_sidecar.contract.base import VALID, Model, Name, Object, Request, Risk, Time, storable
+from aster_sidecar.contract.base import VALID, AnyJson, Model, Name, Object, Request, Risk, Time
 
 MOST_HOST_TOOLS = 64
 
@@ -97,7 +97,7 @@ class HostResult(Request):
 
     call_id: Name
     lease: Name
-    result: Annotated[Any, AfterValidator(lambda value: storable({"": value})[""])] = None
+    result: AnyJson = None
     error: Annotated[str, StringConstraints(min_length=1, max_length=100_000), VALID] | None = None
     attachments: Annotated[list[Name], Field(max_length=20)] = Field(
         default_factory=list[str], description="ids of uploaded files that belong to the result"
