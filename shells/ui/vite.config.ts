@@ -11,7 +11,10 @@ export default defineConfig({
   plugins: [react()],
   resolve: {
     // The client's source, so that the page can be built before the package.
-    alias: { "@aster-sidecar/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)) },
+    alias: {
+      "@aster-sidecar/client/tools": fileURLToPath(new URL("../client/src/tools.ts", import.meta.url)),
+      "@aster-sidecar/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)),
+    },
   },
   build: {
     // The folder from which the daemon serves the page, and which the wheel includes.

@@ -250,6 +250,7 @@ export class Lending implements Lender {
     this.#lease = { host_id, lease, beat_ms: heartbeat_s * 500 };
     const early = this.#early.splice(0);
     if (this.#closing) return;
+    this.#refused = false;
     this.#replace = false; // else two instances that replace each other would do so for ever
     this.#failures = 0;
     this.#error = null;
@@ -328,8 +329,9 @@ export class Lending implements Lender {
     const linked = this.#link?.state === "connected";
     const online = linked && this.#lease !== null && !this.#closing;
     const error = online || this.#closing ? null : ((linked ? null : this.#link?.error) ?? this.#error);
-    if (online === this.#state.online && error === this.#state.error) return;
+    const before = this.#state;
     this.#state = { online, error };
+    if (online === before.online && error?.code === before.error?.code) return;
     try {
       this.#options.onState?.(this.#state);
     } catch (thrown) {
@@ -466,7 +468,8 @@ export class Lending implements Lender {
   /** Sends the newest progress, one request at a time. */
   async #tell(call: Call): Promise<void> {
     call.telling = true;
-    for (let { news } = call; news !== null && !call.over; { news } = call) {
+    while (call.news !== null && !call.over) {
+      const { news } = call;
       call.news = null;
       const held = this.#lease;
       if (held === null) break; // nothing is lost: more of it follows
@@ -563,7 +566,6 @@ export class Lending implements Lender {
   async #close(): Promise<void> {
     await Promise.resolve(); // #closing is set
     if (typeof document !== "undefined") globalThis.removeEventListener("pagehide", this.#hidden);
-    this.#feed.close();
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#beatTimer);
     this.#say();
@@ -584,6 +586,7 @@ export class Lending implements Lender {
     for (const call of this.#calls.values()) call.cancel("the program has taken its tools back");
     await Promise.race([left, late]);
     clearTimeout(timer);
+    this.#feed.close(); // not before: a page that is closed can send only over its open socket
   }
 }
 

@@ -351,7 +351,7 @@ test("a result that has no daemon to go to is kept, and delivered after the rest
   expect(await ended(client, await ask(client))).toEqual(done("kept", ["late.txt"]));
 });
 
-test("a call that is made while the program restarts its stream is in the answer to the registration", async () => {
+test("a durable call that was made while no instance was there is in the answer to the registration", async () => {
   const daemon = await launch();
   const client = daemon.client();
   const first = new Gate();
@@ -416,7 +416,7 @@ test("an instance that was replaced says so, ends what it had accepted, and does
   expect(gate.runs).toBe(2);
 });
 
-test("a call that may run again goes to the next instance, and a kept result is not run twice", async () => {
+test("an idempotent call goes to the next instance, and is run once by each", async () => {
   const daemon = await launch();
   const client = daemon.client();
   const gate = new Gate();
@@ -432,8 +432,6 @@ test("a call that may run again goes to the next instance, and a kept result is 
     expect(one.state.error).toMatchObject({ code: "host_taken" });
   }, 10_000);
   gate.open("from the first");
-  const [hosts] = await client.call<{ host_id: string }[]>("GET", "/api/hosts");
-  expect(hosts?.host_id).toBeDefined();
   stuck.open("from the second");
   expect(await ended(client, session_id)).toEqual(done("from the second"));
   expect([gate.runs, stuck.runs]).toEqual([1, 1]);
@@ -453,6 +451,104 @@ test("a fixed instance that was restarted does not run again what it had accepte
   const [call] = await ended(client, session_id);
   expect(call?.error).toContain("The program was restarted while it ran this call.");
   expect([before.runs, after.runs]).toEqual([1, 0]);
+});
+
+/** A client whose requests of a host pass `send`, which may lose or change the answer. */
+function through(daemon: Daemon, send: (what: string, ask: () => Promise<Response>) => Promise<Response>): Client {
+  return daemon.client({
+    fetch: (input, init) => {
+      const what = (input as string).split("/").at(-1) ?? "";
+      return init?.method === "POST" ? send(what, () => fetch(input, init)) : fetch(input, init);
+    },
+  });
+}
+
+test("a host stays registered as long as it sends heartbeats, and again after it could not", async () => {
+  const daemon = await launch();
+  const states: LenderState[] = [];
+  const steady = lend(daemon.client(), { name: "steady", tools: {}, onState: (state) => states.push(state) });
+  let deaf = true;
+  const client = through(daemon, (what, ask) =>
+    deaf && what === "heartbeat" ? Promise.reject(new TypeError("lost")) : ask(),
+  );
+  const gate = new Gate();
+  const lender = browser(client, gate.run);
+  await Promise.all([steady.ready, lender.ready]);
+  const hosts = (): Promise<{ name: string; online: boolean; registered_at: string }[]> =>
+    client.call("GET", "/api/hosts");
+  const before = await hosts();
+  const session_id = await ask(client);
+  await gate.begun;
+  await vi.waitFor(
+    async () => {
+      expect((await hosts()).find(({ name }) => name === "browser")?.online).toBe(false);
+    },
+    { timeout: 30_000, interval: 200 },
+  );
+  expect((await hosts()).filter(({ name }) => name === "steady")).toEqual(
+    before.filter(({ name }) => name === "steady"),
+  );
+  expect(states).toEqual([{ online: true, error: null }]);
+  deaf = false;
+  gate.open("heard again");
+  expect(await ended(client, session_id)).toEqual(done("heard again"));
+  expect(gate.runs).toBe(1);
+  await online(lender);
+});
+
+test("a call whose accept and result were answered into the void is run once, and delivered once", async () => {
+  const daemon = await launch();
+  const sent: string[] = [];
+  const client = through(daemon, async (what, ask) => {
+    const response = await ask();
+    if (what !== "accept" && what !== "results") return response;
+    const { code } = (await response.clone().json()) as { code?: string };
+    sent.push(`${what} ${code ?? "done"}`);
+    if (code === undefined) throw new TypeError("the answer is lost");
+    return response;
+  });
+  const gate = new Gate();
+  const lender = browser(client, gate.run);
+  await lender.ready;
+  gate.open(1);
+  expect(await ended(client, await ask(client))).toEqual(done(1));
+  await vi.waitFor(() => {
+    expect(sent).toEqual(["accept done", "accept host_call_taken", "results done", "results host_call_ended"]);
+  }, 10_000);
+  expect(gate.runs).toBe(1);
+});
+
+test("a file that the daemon does not have any more is uploaded again", async () => {
+  const daemon = await launch();
+  let uploads = 0;
+  const client = through(daemon, async (what, ask) => {
+    const response = await ask();
+    if (what !== "attachments" || (uploads += 1) > 1) return response;
+    const answer = (await response.json()) as { data: { attachment_id: string } };
+    answer.data.attachment_id = "att_gone";
+    return Response.json(answer);
+  });
+  const lender = browser(client, async (_, { attach }) => {
+    await attach("page.txt", new Blob(["the page"]));
+    return 1;
+  });
+  await lender.ready;
+  expect(await ended(client, await ask(client))).toEqual(done(1, ["page.txt"]));
+  expect(uploads).toBe(2);
+});
+
+test("a result that the daemon fails at again and again becomes an error", async () => {
+  const daemon = await launch();
+  let failures = 0;
+  const client = through(daemon, (what, ask) => {
+    if (what !== "results" || (failures += 1) > 3) return ask();
+    const failure = { id: "r", success: false, error: "a bug", code: "internal_error", hint: null };
+    return Promise.resolve(Response.json(failure, { status: 500 }));
+  });
+  const lender = browser(client, () => 1);
+  await lender.ready;
+  const [call] = await ended(client, await ask(client));
+  expect(call).toMatchObject({ state: "failed", error: "browser: the result could not be delivered: a bug" });
 });
 
 test("close aborts the running calls and ends them, and can be called again", async () => {
