@@ -342,7 +342,13 @@ export const SessionRow = memo(function SessionRow({
   const link = useRef<HTMLAnchorElement>(null);
   const { session_id } = session;
   const title = session.title;
-  const state = texts.sidebar.states[session.state];
+  const asks = usePicture(
+    ({ approvals, questions }) =>
+      approvals.some((one) => one.session_id === session_id) || questions.some((one) => one.session_id === session_id),
+  );
+  // A turn also waits for programs that lend tools.
+  const busy = session.state === "waiting_approval" && !asks ? "running" : session.state;
+  const state = session.state === busy ? texts.sidebar.states[busy] : texts.sidebar.waitsForProgram;
   if (renaming) {
     return (
       <div className="session-row">
@@ -382,9 +388,7 @@ export const SessionRow = memo(function SessionRow({
             </time>
           )}
         </span>
-        {state !== undefined && (
-          <span className={`dot dot-${session.state}`} role="img" aria-label={state} title={state} />
-        )}
+        {state !== undefined && <span className={`dot dot-${busy}`} role="img" aria-label={state} title={state} />}
       </a>
       <SessionMenu
         session={session}

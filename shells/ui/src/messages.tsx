@@ -495,7 +495,7 @@ export const texts = {
     progress: (tool: string) => `Progress of ${tool}`,
     answered: (decision: string, by: string) => `${decision} by ${by}`,
     unknown:
-      "Aster stopped while this ran. It is not known how far it got, and it will not run again by itself. Check before you ask for it again.",
+      "Aster, or the program that ran this, stopped meanwhile. It is not known how far it got, and it will not run again by itself. Check before you ask for it again.",
     runs: "What runs",
     error: "Error",
     outputCut: "Earlier output is not shown.",
@@ -713,6 +713,7 @@ export const texts = {
       queued: "a message waits",
       failed: "the last answer failed",
     } as Named,
+    waitsForProgram: "a program works on a call",
     rowTitle: (title: string, time: string) => `${title} – ${time}`,
     menuOf: (title: string) => `Actions for ${title}`,
     link: {
