@@ -356,7 +356,7 @@ def test_a_host_without_heartbeats_is_gone(real: Daemon) -> None:
     host.register()
     with real.watch() as watcher:
         assert host.post("heartbeat")["online"] is True
-        assert watcher.until("host_changed", within_s=25)[-1]["data"]["online"] is False
+        assert watcher.until("host_changed", within_s=40)[-1]["data"]["online"] is False
     assert host.refused("heartbeat") == "lease_lost"
 
 
