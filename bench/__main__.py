@@ -45,6 +45,7 @@ WHAT = (
     "snapshot",
     "trust",
     "mcp",
+    "hosts",
     "package",
 )
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
@@ -716,6 +717,52 @@ def mcp(bench: Bench) -> None:
         of=None,
     )
     bench.add("processes of ten MCP servers", "", float(processes), None, 10.0, of=None)
+
+
+def hosts(bench: Bench) -> None:
+    """A call of a tool that a program lends, from its start to its end, beside a round trip of a bare WebSocket."""
+    from websockets.sync.client import connect
+
+    floor = Server(bench, "floor")
+    bare: list[float] = []
+    with connect(f"ws://127.0.0.1:{floor.port}/ws") as socket:
+        for _ in range(bench.times(400)):
+            began = time.perf_counter()
+            socket.send("x" * 200)
+            socket.recv()
+            bare.append((time.perf_counter() - began) * 1000)
+    floor.close()
+    server = Server(bench, "daemon")
+    calls: list[float] = []
+    tool = {"name": "echo", "description": "Say it again.", "risk": "low"}
+    with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
+
+        def send(kind: str, **payload: Any) -> None:
+            socket.send(json.dumps({"id": kind, "type": kind, "payload": payload}))
+
+        def until(*kinds: str) -> tuple[str, Any]:
+            while True:
+                told = json.loads(socket.recv())
+                if (kind := told.get("type", told.get("id"))) in kinds:
+                    return kind, told["data"]
+
+        send("host_register", name="bench", instance="one", tools=[tool])
+        _, mine = until("host_register")
+        lease = {"host_id": mine["host_id"], "lease": mine["lease"]}
+        send("subscribe", types=["host_call", "tool_start", "tool_end", "done"])
+        until("subscribe")
+        for number in range(bench.times(100)):
+            body = {"agent_id": "default", "message": f'call echo {{"number": {number}}}', "model": "demo"}
+            server.call("POST", "/api/chat", body)
+            until("tool_start")
+            began = time.perf_counter()
+            _, call = until("host_call")
+            send("host_result", **lease, call_id=call["call_id"], result=number)
+            until("tool_end")
+            calls.append((time.perf_counter() - began) * 1000)
+            until("done")
+    server.close()
+    bench.add("call of a lent tool (floor: a bare round trip)", "ms", percentile(calls, 50), percentile(bare, 50), 3.0)
 
 
 def package(bench: Bench) -> None:

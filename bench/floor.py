@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from fastapi.responses import FileResponse
 from sse_starlette.sse import EventSourceResponse
 
@@ -45,6 +45,13 @@ async def events() -> EventSourceResponse:
             readers.discard(queue)
 
     return EventSourceResponse(follow())
+
+
+@app.websocket("/ws")
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)
 
 
 @app.post("/api/chat")

@@ -467,7 +467,8 @@ class ToolExecutor(AbstractToolset[Any]):
             ]
         recording = self._recorder.recording(context)
         try:
-            await self._log.commit()
+            if tool.host is None:  # a host hears of its call only when it is recorded, together with this
+                await self._log.commit()
             await recording.begin(tool, parsed, assessment)
         except asyncio.CancelledError:
             recorded, _ = await recorded_by(recording)

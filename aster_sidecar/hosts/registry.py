@@ -21,8 +21,8 @@ from aster_sidecar.tools.mcp.definitions import Arguments, Definition, arguments
 log = logging.getLogger(__name__)
 
 GONE_S = 20.0
-"""A host that did not send a heartbeat for so long is gone. Longer than the stream's heartbeat, which alone wakes a page
-that is hidden for long."""
+"""A host that did not send a heartbeat for so long is gone. It is longer than the time between two heartbeats of the
+stream: they alone wake a page that is hidden for long."""
 HEARTBEAT_S = 5.0
 CHECK_S = 1.0
 MOST_HOSTS = 64
