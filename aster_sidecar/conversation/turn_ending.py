@@ -164,6 +164,8 @@ class TurnEnding:
             return
         outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
         words = UNKNOWN if ran else f"not run: {reason}"
+        if call.state in call_rows.PAUSED:
+            words = f"ended while it waited: {reason}"
         if denied:
             answer = self._waits.approvals.answer_of(call.call_id)
             outcome, words = "denied", denial(answer.note if answer is not None else None)
