@@ -384,6 +384,22 @@ def test_an_address_is_shown_as_it_is(start: Start, provider: ProviderDouble, fo
     assert (outcomes(events), daemon.call("GET", "/api/questions")) == (["answered"], [])
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_an_address_that_an_older_server_names_in_an_error(
+    start: Start, provider: ProviderDouble, agrees: bool
+) -> None:
+    daemon = start("old")
+    provider.script(Reply([Call("desk_sign_in", {"log": str(daemon.work_dir / "log")})]), Reply([Say("Well.")]))
+    [question] = asked(daemon)
+    assert (question["url"], question["reason"]) == ("https://login.example.com/", "Please sign in.")
+    daemon.restart()  # nothing is held meanwhile
+    given = {"answers": {}} if agrees else {"decline": True}
+    events = settle(daemon, question["question_id"], **given)
+    assert ends(events) == ["done" if agrees else "failed"]
+    assert ("signed in" if agrees else "the person did not agree") in told(provider)
+    assert booked(daemon) == ["called"] * (2 if agrees else 1)
+
+
 @BOTH
 def test_nobody_watching_can_mean_no(start: Start, provider: ProviderDouble, form: str) -> None:
     daemon = start(form, arguments=["--on-unattended", "deny"])

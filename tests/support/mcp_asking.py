@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -21,7 +22,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve
 from mcp.server.request_state import RequestStateSecurity
 from mcp.server.stdio import stdio_server
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     METHOD_NOT_FOUND,
@@ -141,6 +142,19 @@ async def visit(url: str, ctx: Context) -> CallToolResult | InputRequiredResult:
         return answered(ctx) or at_round(ctx, ElicitRequestURLParams(message="Please sign in.", url=url))
     found = await ctx.session.elicit_url("Please sign in.", url, "e1", related_request_id=ctx.request_id)
     return CallToolResult(content=[TextContent(type="text", text=found.model_dump_json(exclude_none=True))])
+
+
+@server.tool(structured_output=False)
+async def sign_in(log: str) -> str:
+    """Need a visit to an address first; refuse the first call."""
+    calls = Path(log).read_text().count("called") if os.path.exists(log) else 0  # noqa: ASYNC240
+    done(log, "called")
+    if calls == 0:
+        url = "https://login.example.com/"
+        raise UrlElicitationRequiredError(
+            [ElicitRequestURLParams(message="Please sign in.", url=url, elicitation_id="e1")]
+        )
+    return "signed in"
 
 
 @server.tool(structured_output=False)

@@ -28,12 +28,12 @@ from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.base import CallContext, Paused, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.input_rounds import InputRounds, progress_of
-from aster_sidecar.tools.mcp.lists import Lists, Session, definitions_of, opened
+from aster_sidecar.tools.mcp.lists import Lists, Session, opened
 from aster_sidecar.tools.mcp.live_questions import LiveQuestions
 from aster_sidecar.tools.mcp.messages import Answers, Reading, Writing
-from aster_sidecar.tools.mcp.naming import shown_name
 from aster_sidecar.tools.mcp.results import Progress
 from aster_sidecar.tools.mcp.roots import Roots
+from aster_sidecar.tools.mcp.tool_request import ToolRequest, changed
 from aster_sidecar.tools.mcp.transports import DRAIN_S, EXIT_S, KILL_S, TERM_S, Transport, transport_of
 
 if TYPE_CHECKING:
@@ -136,43 +136,17 @@ class Connection:
 
         `digest` is that of the definition that was approved. Raises: ToolError, Paused.
         """
-        from mcp import MCPError
-        from mcp_types import HEADER_MISMATCH
-
-        changed = f"{shown_name(tool)} of {self._spec.name} changed after the call was allowed; it was not called"
         approved = (self._spec.digest(), digest)
         come = progress_of(ctx, approved)
         session = await self.session(CONNECT_S)
         now = session.definitions.get(tool)
         if now is None or now.digest != digest or come.approved != approved:
-            raise ToolError(changed)
+            raise changed(self._spec.name, tool)
         progress = Progress(ctx)
-
-        async def send(responses: InputResponses | None, state: str | None) -> CallToolResult | InputRequiredResult:
-            async def sent() -> CallToolResult | InputRequiredResult:
-                return await session.client.session.call_tool(
-                    tool,
-                    arguments,
-                    progress_callback=progress.tell,
-                    input_responses=responses,
-                    request_state=state,
-                    allow_input_required=True,
-                )
-
-            try:
-                return await sent()
-            except MCPError as error:
-                if error.code != HEADER_MISMATCH:
-                    raise
-                # A server that reads arguments from headers: the library has to know its list as it is now.
-                now = (await definitions_of(session.client)).get(tool)
-                if now is None or now.digest != digest:
-                    raise ToolError(changed) from error
-                return await sent()
-
+        request = ToolRequest(self._spec.name, session, tool, arguments, digest, progress)
         rounds = InputRounds(self._spec.name, self._roots_now, ctx, come)
         try:
-            return await self._answer(session, ctx.surroundings.work_dir, lambda: rounds.result(send), ctx)
+            return await self._answer(session, ctx.surroundings.work_dir, lambda: rounds.result(request.send), ctx)
         finally:
             progress.over = True
 

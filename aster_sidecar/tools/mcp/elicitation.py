@@ -31,6 +31,7 @@ MESSAGE_CHARS = 2000
 TEXT_MOST = 1000
 """The most characters of a field's title and description that are shown, and of an option."""
 NAME_CHARS = 200
+WRONG_CHARS = 500
 FORM_BYTES = 64 * 1024
 URL_CHARS = 4000
 FORMATS = ("email", "uri", "date", "date-time")
@@ -134,7 +135,7 @@ def _fields(schema: Mapping[str, Any], message: str) -> tuple[wire.QuestionField
     if writes and any(_STRONG.search(_plain(words)) for words in about):
         raise _secret()
     if (wrong := wrong_with(fields)) is not None:
-        raise Unaskable(wrong)
+        raise Unaskable(cut(visible(wrong), WRONG_CHARS))
     if len(json.dumps([field.model_dump(exclude_defaults=True) for field in fields])) > FORM_BYTES:
         raise Unaskable(f"the form is larger than {sized(FORM_BYTES)}")
     return tuple(fields)
