@@ -5,15 +5,17 @@ No task runs while a question is open; its row is enough. Only a `live` question
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.asking.forms import Form, checked
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import InvalidShape, QuestionExpired, QuestionNotFound, QuestionResolved
+from aster_sidecar.errors import InvalidShape, QuestionExpired, QuestionNotFound, QuestionResolved, StoreError
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.pending import PendingSet
@@ -63,6 +65,9 @@ class Questions:
         """Publishes the id of a turn after one of its questions has ended."""
         self.ending: Publisher[str, wire.QuestionAnsweredEvent] = Publisher()
         """Publishes how a question of a turn ends, before that is recorded."""
+        self._live: dict[str, tuple[str, asyncio.Future[Ending]]] = {}
+        """Who waits for the end of a live question: its turn, and what gets the end."""
+        self.settled.subscribe(self._tell_live)
         journal.lost.subscribe(self._read)
 
     def open(self) -> None:
@@ -184,6 +189,43 @@ class Questions:
             outcome: Any = row.state
             return Ending(outcome, answers, row.note, row.request)
 
+    # -- live questions --------------------------------------------------------------------------------------------
+
+    async def wait(self, question: Question) -> Ending:
+        """Wait for the end of a live question, which was just put. It ends as cancelled when this is cancelled.
+
+        Raises: StoreError when it can't be recorded, or its end can't be read.
+        """
+        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._live[question.question_id] = (question.turn_id, ended)
+        try:
+            await self._journal.commit()
+            self._tell_live(question.turn_id)  # it may have ended meanwhile
+            return await ended
+        finally:
+            del self._live[question.question_id]
+            self._withdraw(lambda one: one.question_id == question.question_id)
+
+    def end_live(self, call_id: str) -> None:
+        """Cancel the live questions of a call, because it has ended."""
+        self._withdraw(lambda one: one.live and one.call_id == call_id)
+
+    def _withdraw(self, wanted: Callable[[Question], bool]) -> None:
+        with contextlib.suppress(StoreError):  # the turn's next event fails, too
+            self._cancel(self._open.take(wanted), "withdrawn")
+
+    def _tell_live(self, turn_id: str) -> None:
+        """Give the recorded ends of a turn's live questions to those who wait for them."""
+        for question_id, (of_turn, ended) in self._live.items():
+            if of_turn != turn_id or ended.done() or not self._open.over(question_id):
+                continue
+            try:
+                row = self._journal.first(rows.select_ending(question_id))
+                # Without a row, the question was lost with its transaction.
+                ended.set_result(self._ending(row) if row is not None else Ending("cancelled", {}, None))
+            except Exception as error:
+                ended.set_exception(error)
+
     # -- answering -------------------------------------------------------------------------------------------------
 
     async def answer(self, request: wire.AnswerRequest, by: str) -> wire.Answered:
@@ -262,6 +304,9 @@ class Questions:
                 writes=writes,
             )
             self.ending.publish(question.turn_id, event)
+            waiting = self._live.get(question.question_id)
+            if waiting is not None and not waiting[1].done():
+                waiting[1].set_result(Ending("cancelled", {}, None))
 
 
 def ended(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aster_sidecar.asking.forms import Form
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.call_questions import Asking
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.tools.base import QuestionEnd, Surroundings
 
@@ -20,6 +23,7 @@ class Context:
     call_id: str
     surroundings: Surroundings
     context: Mapping[str, Any]
+    asking: Asking
     ended_questions: Sequence[QuestionEnd] = ()
     again: bool = False
 
@@ -34,6 +38,16 @@ class Context:
     @property
     def turn_id(self) -> str:
         return self.log.turn_id
+
+    @property
+    def unattended(self) -> bool:
+        return self.asking.unattended
+
+    async def ask(self, form: Form) -> QuestionEnd:
+        return await self.asking.ask(form)
+
+    def held(self) -> AbstractContextManager[None]:
+        return self.asking.held()
 
     async def progress(
         self,

@@ -64,9 +64,11 @@ from aster_sidecar.models.build import Models
 from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.request_context import Ending
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.numbers import price
+from aster_sidecar.tools.mcp.connection import CONNECT_S
 from aster_sidecar.tools.mcp.server import Missing
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
@@ -162,11 +164,19 @@ class Engine:
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
     async def _reach(self, job: RunRequest) -> list[Missing]:
-        """Wait a little for the MCP servers whose tools this turn has. Returns those that are missing."""
+        """Wait a little for the MCP servers whose tools this turn has. Returns those that are missing.
+
+        It waits longer for the server of a call that goes on after it was paused.
+        """
 
         def wanted(server: str) -> bool:
             return self._toolkit.wants(server, job.log.agent_id, job.log.session_id)
 
+        if job.prompt is None:
+            calls = self._journal.rows(call_rows.select_calls(job.log.turn_id))
+            paused = [call.name for call in calls if call.state in call_rows.PAUSED]
+            absent = [name for name in paused if not self._toolkit.has(name)]
+            await self._servers.await_tools(absent, CONNECT_S)
         return await self._servers.reach(job.spec.tools, wanted)
 
     async def _check_files(self, run: Run, job: RunRequest) -> None:
@@ -197,6 +207,7 @@ class Engine:
             most_calls=job.limits.tool_calls,
             retries=job.spec.retries,
             tool_timeout_s=job.spec.tool_timeout_s,
+            turn_limit=job.time_limit,
             spans=self._spans,
         )
         return Run(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from aster_sidecar.agents.spec import AgentSpec
+from aster_sidecar.asking.time_limit import TimeLimit
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.store.rows.attachments import AttachmentRow
@@ -119,3 +120,5 @@ class RunRequest:
     took_steered: Callable[[int], None]
     approval_timeout_s: Callable[[], float]
     unattended_denies: Callable[[], bool]
+    time_limit: TimeLimit
+    """The turn's: it stands still while a running call waits for a person."""

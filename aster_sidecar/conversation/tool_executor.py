@@ -31,12 +31,13 @@ from pydantic_ai import (
 from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock
-from aster_sidecar.asking.forms import Form
-from aster_sidecar.asking.questions import Question
+from aster_sidecar.asking.time_limit import TimeLimit
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.attachments import Attachments, info
+from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
+from aster_sidecar.conversation.call_events import CallEvents, Ended
+from aster_sidecar.conversation.call_questions import UNATTENDED, UNATTENDED_WORDS, CallQuestions, answers_of
 from aster_sidecar.conversation.file_references import named, named_upload, sent_images, with_images
 from aster_sidecar.conversation.recorded_calls import Call, call_row, end_rows, load_calls, recorded_result
 from aster_sidecar.conversation.run_request import Usage, denial, unanswered_words
@@ -45,25 +46,21 @@ from aster_sidecar.conversation.waits import Waits
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.ledger.recorder import NO_CHANGES, Recorded, Recorder, Recording
 from aster_sidecar.policy.approvals import Answer, Pending
-from aster_sidecar.policy.decisions import PERSON, Decided, decision_row, started_row
+from aster_sidecar.policy.decisions import PERSON
 from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.services.process_tree import finished
 from aster_sidecar.store.rows import calls as rows
-from aster_sidecar.store.rows.attachments import AttachmentRow, UseRow, insert_use
+from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.store.rows.decisions import update_outcome
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.repair import valid_text
 from aster_sidecar.text.values import jsonable
-from aster_sidecar.tools.base import File, Outcome, Paused, QuestionEnd, ToolError
+from aster_sidecar.tools.base import File, Outcome, Paused, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
 
-Ended = Literal["done", "failed", "cancelled", "unknown"]
-"""How a call that ran ended."""
-PAUSED = ("parked", "resumed")
-"""The states of a call that has run, and has to go on."""
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 """Any object: `Toolkit.assess` checks what is in it."""
 
@@ -87,18 +84,21 @@ class ToolExecutor(AbstractToolset[Any]):
         most_calls: int | None,
         retries: int = 2,
         tool_timeout_s: float | None = None,
+        turn_limit: TimeLimit | None = None,
         spans: Spans | None = None,
     ) -> None:
         self._spans = spans or NoSpans()
         self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
         self._approvals = waits.approvals
-        self._questions = waits.questions
+        self._events = CallEvents(log)
+        self._questions = CallQuestions(
+            waits.questions, log, self._events, approval_timeout_s, unattended_denies, turn_limit or TimeLimit(None)
+        )
         self._hosts = waits.hosts
         self._attachments = attachments
         self._recorder = recorder
         self._log = log
         self._approval_timeout_s = approval_timeout_s
-        self._unattended_denies = unattended_denies
         self._context = context
         self._usage = usage
         self._most_calls = most_calls
@@ -193,7 +193,7 @@ class ToolExecutor(AbstractToolset[Any]):
         known = self._calls.get(model_call_id)
         if known is not None and known.state in ("ended", "started"):
             return recorded_result(known, self._attachments.of_call(self._log.message_id, known.call_id))
-        if known is not None and known.state in PAUSED and self._hosts.has(known.call_id):
+        if known is not None and known.state in rows.PAUSED and self._hosts.has(known.call_id):
             return await self._take_recorded(known)
         if (known is not None and name not in self._offered) or not self._toolkit.has(name):
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
@@ -235,8 +235,8 @@ class ToolExecutor(AbstractToolset[Any]):
         if decision.verdict == "deny":
             await self._refuse(call, assessment, f"denied: {decision.reason}", "denied", decision)
         if self._toolkit.get(call.name).asks is not None:
-            return await self._question(call, arguments, parsed, assessment, decision, fresh=fresh)
-        if call.state in PAUSED:
+            return await self._answered(call, parsed, assessment, decision, fresh=fresh)
+        if call.state in rows.PAUSED:
             return await self._run(call, parsed, assessment, decision)
         answer = None if fresh else self._approvals.answer_of(call.call_id)
         if answer is not None and not answer.allowed:
@@ -267,7 +267,8 @@ class ToolExecutor(AbstractToolset[Any]):
         if assessment.unshown is not None:
             unshown = Decision("deny", "unshown", f"nobody can be asked: {assessment.unshown}")
             await self._refuse(call, assessment, unshown.reason, "failed", unshown)
-        await self._refuse_unattended(call, assessment)
+        if self._questions.unattended:
+            await self._refuse(call, assessment, UNATTENDED_WORDS, "denied", UNATTENDED)
         reason = decision.reason
         if earlier is not None:
             differs = ", ".join(changes(earlier.binding, jsonable(assessment.binding)))
@@ -301,67 +302,6 @@ class ToolExecutor(AbstractToolset[Any]):
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
         await self._log.commit()
 
-    async def _question(
-        self,
-        call: Call,
-        arguments: dict[str, Any],
-        parsed: BaseModel,
-        assessment: Assessment,
-        decision: Decision,
-        *,
-        fresh: bool,
-    ) -> Any:
-        """Ask what the call asks a person, or return the answers. Raises: ApprovalRequired, ToolFailed."""
-        asks = self._toolkit.get(call.name).asks
-        assert asks is not None
-        ending = None if fresh else self._questions.ending_of(call.call_id)
-        if ending is None:
-            await self._refuse_unattended(call, assessment)
-            self._log.flush()
-            self._log.journal.put(
-                writes=[
-                    call_row(self._log, call, assessment.risk, "waiting"),
-                    self._decision_row(call, arguments, assessment, decision),
-                ]
-            )
-            self._put_question(call, asks(parsed))
-            await self._log.commit()
-            raise ApprovalRequired
-        if ending.outcome != "answered":
-            await self._refuse(call, assessment, unanswered_words(ending.outcome, ending.note), "denied")
-        self.denied_last = False
-        result: dict[str, Any] = {"answers": ending.answers}
-        if ending.note:
-            result["note"] = ending.note
-        self._end(call, "done", 0.0, outcome=Outcome(result), recorded=NO_CHANGES)
-        await self._log.commit()
-        return result
-
-    def _put_question(self, call: Call, form: Form, *, request: str | None = None, live: bool = False) -> Question:
-        """Ask a person; recorded with the next commit."""
-        question = Question(
-            question_id=clock.new_id("ask"),
-            call_id=call.call_id,
-            agent_id=self._log.agent_id,
-            session_id=self._log.session_id,
-            turn_id=self._log.turn_id,
-            message_id=self._log.message_id,
-            name=call.name,
-            form=form,
-            asked_at=clock.stamp(),
-            live=live,
-            request=request,
-        )
-        event = self._questions.ask(question, call.arguments, timeout_s=self._approval_timeout_s())
-        self._log.transcript.apply(0, "question_asked", event.model_dump())
-        return question
-
-    async def _refuse_unattended(self, call: Call, assessment: Assessment) -> None:
-        """Refuse a call that needs a person when nobody is there, if the settings say so. Raises: ToolFailed."""
-        if self._unattended_denies() and not self._log.journal.watchers:
-            unattended = Decision("deny", "unattended", "no event stream is open, and on_unattended is deny")
-            await self._refuse(call, assessment, f"denied: {unattended.reason}", "denied", unattended)
-
     async def _refuse(
         self,
         call: Call,
@@ -372,99 +312,61 @@ class ToolExecutor(AbstractToolset[Any]):
     ) -> NoReturn:
         """End a call without running it. `decided`: the decision, unless it is recorded already. Raises: ToolFailed."""
         self.denied_last = outcome == "denied"
-        asked = call.call_id in self._log.transcript.tools  # then the approval request had these fields
-        event = wire.ToolEndEvent(
-            message_id=self._log.message_id,
-            call_id=call.call_id,
-            name=call.name,
-            error=message,
-            outcome=outcome,
-            duration_ms=0,
-            arguments=None if asked else call.arguments,
-            risk=None if asked else assessment.risk,
-            display=None if asked else assessment.display,
-        )
-        writes = [call_row(self._log, call, assessment.risk, "new")]
-        if decided is not None:
-            writes.append(self._decision_row(call, call.arguments, assessment, decided))
-        writes += end_rows(call.call_id, outcome, message)
-        self._log.put("tool_end", event, writes=writes)
+        self._events.refusal(call, assessment, message, outcome, decided)
         await self._log.commit()
         raise ToolFailed(message)
 
-    def _decision_row(self, call: Call, arguments: dict[str, Any], assessment: Assessment, decision: Decision) -> Write:
-        """The row of a decision that no person made."""
-        return decision_row(
-            Decided(
-                agent_id=self._log.agent_id,
-                session_id=self._log.session_id,
-                turn_id=self._log.turn_id,
-                call_id=call.call_id,
-                tool=call.name,
-                summary=summary_of(call.name, assessment),
-                arguments=arguments,
-                risk=assessment.risk,
-                decision="allow" if decision.verdict == "allow" else "deny",
-                decided_by=decision.decided_by,
-                words=decision.reason,
-                sandbox=assessment.sandbox,
-            )
-        )
+    async def _answered(
+        self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision, *, fresh: bool
+    ) -> Any:
+        """The answers to a call that is a question itself. Raises: ApprovalRequired (it is asked), ToolFailed."""
+        ending = None if fresh else self._questions.ending_of(call)
+        if ending is None:
+            if self._questions.unattended:
+                await self._refuse(call, assessment, UNATTENDED_WORDS, "denied", UNATTENDED)
+            await self._questions.ask(call, parsed, self._toolkit.get(call.name), assessment, decision)
+            raise ApprovalRequired
+        if ending.outcome != "answered":
+            await self._refuse(call, assessment, unanswered_words(ending.outcome, ending.note), "denied")
+        self.denied_last = False
+        result = answers_of(ending)
+        self._events.end(call, "done", 0.0, outcome=Outcome(result), recorded=NO_CHANGES)
+        await self._log.commit()
+        return result
 
-    def _put_start(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> None:
-        """Put the intent to run a call. Raises: LimitReached."""
+    def _count(self) -> None:
+        """Count a call that starts. Raises: LimitReached."""
         if self._most_calls is not None and self._usage.tool_calls >= self._most_calls:
             raise LimitReached(f"the turn made {self._usage.tool_calls} tool calls; the limit is {self._most_calls}")
         self._usage.tool_calls += 1
-        arguments = parsed.model_dump(mode="json", exclude_unset=True)
-        if decision.decided_by == PERSON:
-            summary = summary_of(call.name, assessment)
-            record = started_row(call.call_id, summary, arguments, assessment.risk, assessment.sandbox)
-        else:
-            record = self._decision_row(call, arguments, assessment, decision)
-        self._log.put(
-            "tool_start",
-            wire.ToolStartEvent(
-                message_id=self._log.message_id,
-                call_id=call.call_id,
-                name=call.name,
-                arguments=arguments,
-                risk=assessment.risk,
-                decided_by=decision.decided_by,
-                display=assessment.display,
-            ),
-            writes=[call_row(self._log, call, assessment.risk, "started"), record],
-        )
 
-    async def _pause(self, call: Call, assessment: Assessment, paused: Paused, recorded: Recorded) -> NoReturn:
+    async def _pause(
+        self, call: Call, assessment: Assessment, paused: Paused, duration_s: float, recorded: Recorded
+    ) -> NoReturn:
         """Record that a call waits, and what it asks a person. Raises: ApprovalRequired, ToolFailed."""
-        if paused.asks:
-            await self._refuse_unattended(call, assessment)
-        self._log.flush()
-        self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "parked"), *recorded.writes])
-        if recorded.event is not None:
-            self._log.put("files_changed", recorded.event)
-        for one in paused.asks:
-            self._put_question(call, one.form, request=one.request)
-        await self._log.commit()
+        if paused.asks and self._questions.unattended:
+            self.denied_last = True
+            self._events.end(call, "denied", duration_s, error=UNATTENDED_WORDS, recorded=recorded)
+            await self._log.commit()
+            raise ToolFailed(UNATTENDED_WORDS)
+        await self._questions.park(call, assessment, paused, recorded)
         raise ApprovalRequired
 
     async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> Any:
         """Run a call, or let it go on after it was paused. Raises: ApprovalRequired (it is paused), ToolFailed."""
         tool = self._toolkit.get(call.name)
         self.denied_last = False
-        if call.state in PAUSED:
+        if call.state in rows.PAUSED:
             self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "started")])
         else:
-            self._put_start(call, parsed, assessment, decision)
-        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
-        if call.state in PAUSED:
+            self._count()
+            self._events.start(call, parsed, assessment, decision)
+        limit = TimeLimit(self._tool_timeout_s)
+        asking = self._questions.of_running(call, limit)
+        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context, asking)
+        if call.state in rows.PAUSED:
             context.again = True
-            context.ended_questions = [
-                QuestionEnd(ending.request, ending.outcome, ending.answers, ending.note)
-                for ending in self._questions.endings_of(call.call_id)
-                if ending.request is not None
-            ]
+            context.ended_questions = self._questions.endings_of(call)
         recording = self._recorder.recording(context)
         try:
             if tool.host is None:  # a host hears of its call only when it is recorded, together with this
@@ -472,34 +374,33 @@ class ToolExecutor(AbstractToolset[Any]):
             await recording.begin(tool, parsed, assessment)
         except asyncio.CancelledError:
             recorded, _ = await recorded_by(recording)
-            self._end(call, "cancelled", 0.0, error="cancelled before it ran", recorded=recorded)
+            self._events.end(call, "cancelled", 0.0, error="cancelled before it ran", recorded=recorded)
             raise
         began = time.monotonic()
         error: str | None = None
         status: Ended | None = None
         outcome = Outcome(None)
-        alarm = asyncio.timeout(self._tool_timeout_s)
         try:
-            with self._spans.tool(call_id=call.call_id, name=call.name):
-                async with alarm:
+            with self._spans.tool(call_id=call.call_id, name=call.name), asking.open():
+                async with limit:
                     outcome = await tool.run(parsed, assessment, context)
             outcome = replace(outcome, value=jsonable(outcome.value))
         except asyncio.CancelledError:
             duration_s = time.monotonic() - began
             recorded, _ = await recorded_by(recording)
-            self._end(call, "cancelled", duration_s, error="cancelled while it ran", recorded=recorded)
+            self._events.end(call, "cancelled", duration_s, error="cancelled while it ran", recorded=recorded)
             raise
         except TimeoutError as failure:
-            late = f"stopped after {self._tool_timeout_s:g} s, the agent's tool_timeout" if alarm.expired() else None
+            late = f"stopped after {self._tool_timeout_s:g} s, the agent's tool_timeout" if limit.expired() else None
             error = late or f"{type(failure).__name__}: {failure}"
         except Paused as paused:
             recorded, cancelled = await recorded_by(recording)
             if cancelled:
-                self._end(
+                self._events.end(
                     call, "cancelled", time.monotonic() - began, error="cancelled while it ran", recorded=recorded
                 )
                 raise asyncio.CancelledError from None
-            await self._pause(call, assessment, paused, recorded)
+            await self._pause(call, assessment, paused, time.monotonic() - began, recorded)
         except ToolError as failure:
             error, outcome, status = failed_outcome(failure)
         except AsterError:
@@ -509,7 +410,7 @@ class ToolExecutor(AbstractToolset[Any]):
         recorded, cancelled = await recorded_by(recording)
         duration_s = time.monotonic() - began
         if cancelled:
-            self._end(call, status or ended(error), duration_s, outcome=outcome, error=error, recorded=recorded)
+            self._events.end(call, status or ended(error), duration_s, outcome=outcome, error=error, recorded=recorded)
             raise asyncio.CancelledError
         return await self._finish(call, outcome, error, status, duration_s, recorded)
 
@@ -541,13 +442,13 @@ class ToolExecutor(AbstractToolset[Any]):
         try:
             kept, names = await self._keep(outcome.files, outcome.attached)
         except asyncio.CancelledError:
-            self._end(call, status, duration_s, outcome=outcome, error=error, recorded=recorded)
+            self._events.end(call, status, duration_s, outcome=outcome, error=error, recorded=recorded)
             raise
         if names and error is not None:
             error = "\n".join((error, *names))
         elif names:
             outcome = replace(outcome, value={**outcome.value, "files": names})
-        self._end(call, status, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
+        self._events.end(call, status, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
@@ -579,45 +480,6 @@ class ToolExecutor(AbstractToolset[Any]):
             lines.append((row, named(file, row)))
         sent = {row.attachment_id for row in sent_images(kept)}
         return kept, [line for row, line in lines if row is None or row.attachment_id not in sent]
-
-    def _end(
-        self,
-        call: Call,
-        status: Ended,
-        duration_s: float,
-        *,
-        recorded: Recorded,
-        outcome: Outcome | None = None,
-        error: str | None = None,
-        files: Sequence[AttachmentRow] = (),
-    ) -> None:
-        duration_ms = round(duration_s * 1000)
-        fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
-        log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
-        self._log.put(
-            "tool_end",
-            wire.ToolEndEvent(
-                message_id=self._log.message_id,
-                call_id=call.call_id,
-                name=call.name,
-                result=None if error is not None or outcome is None else outcome.value,
-                error=error,
-                outcome=status,
-                duration_ms=duration_ms,
-                truncated=outcome.truncated if outcome is not None else False,
-                attachments=[info(row) for row in files] or None,
-            ),
-            writes=[
-                *end_rows(call.call_id, status, error if error is not None else outcome and outcome.value),
-                *(
-                    insert_use(UseRow(self._log.message_id, row.attachment_id, n, call.call_id))
-                    for n, row in enumerate(files)
-                ),
-                *recorded.writes,
-            ],
-        )
-        if recorded.event is not None:
-            self._log.put("files_changed", recorded.event)
 
 
 async def recorded_by(recording: Recording) -> tuple[Recorded, bool]:

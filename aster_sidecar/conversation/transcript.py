@@ -74,7 +74,9 @@ class Transcript:
                 )
             case "question_answered":
                 part = self.tools.get(data["call_id"])
-                if part is not None and part.question is not None:
+                asked = part.question.question_id if part is not None and part.question is not None else None
+                # A call may ask several things at once; the message has the last of them.
+                if part is not None and part.question is not None and asked == data["question_id"]:
                     part.question.outcome = data["outcome"]
                     part.question.answers, part.question.note = data.get("answers"), data.get("note")
             case "approval_resolved":

@@ -159,11 +159,13 @@ class TurnEnding:
     def _put_call_ending(
         self, turn: Turn, reason: wire.StopReason, call: call_rows.OpenCallRow, *, only_started: bool
     ) -> None:
-        ran, denied, parked = (call.state == state for state in ("started", "denied", "parked"))
+        ran, denied = call.state == "started", call.state == "denied"
         if only_started and not ran:
             return
         outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
-        words = UNKNOWN if ran else "cancelled while it waited" if parked else f"not run: {reason}"
+        words = UNKNOWN if ran else f"not run: {reason}"
+        if call.state in call_rows.PAUSED:
+            words = f"ended while it waited: {reason}"
         if denied:
             answer = self._waits.approvals.answer_of(call.call_id)
             outcome, words = "denied", denial(answer.note if answer is not None else None)

@@ -19,6 +19,7 @@ from aster_sidecar import clock
 from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.asking.forms import from_text
 from aster_sidecar.asking.questions import Question
+from aster_sidecar.asking.time_limit import TimeLimit
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.history import History
@@ -487,12 +488,12 @@ class Turns:
         ended: wire.StopReason | Literal["paused"] = "failed"
         failure: AsterError | None = None
         most_s: float | None = None
-        deadline = asyncio.timeout(None)
+        limit = TimeLimit(None)
         try:
             options = self._options(turn.session_id)
             most_s = options.max_turn_s
-            deadline = asyncio.timeout(None if most_s is None else max(0.01, most_s - turn.ran_s))
-            async with deadline:
+            limit = TimeLimit(None if most_s is None else max(0.01, most_s - turn.ran_s))
+            async with limit:
                 self._settings.usable_work_dir(turn.session_id)
                 turn.spec = turn.spec or self._settings.agent(turn.agent_id, turn.session_id)
                 turn.model = turn.model or self._settings.for_run(turn.spec, turn.session_id, turn.choice)
@@ -512,6 +513,7 @@ class Turns:
                         took_steered=lambda count: self._took_steered(turn, count),
                         approval_timeout_s=lambda: self._options(turn.session_id).approval_timeout_s,
                         unattended_denies=lambda: self._options(turn.session_id).on_unattended == "deny",
+                        time_limit=limit,
                     )
                 )
                 ended = "complete" if outcome == "finished" else outcome
@@ -522,7 +524,7 @@ class Turns:
         except LimitReached as error:
             ended, failure = "limit", error
         except TimeoutError as error:
-            if deadline.expired():
+            if limit.expired():
                 ended, failure = "limit", LimitReached(f"the turn ran for its {most_s:g} s")
             else:
                 failure = unexpected(error)
@@ -532,7 +534,7 @@ class Turns:
                 log.error("a turn failed inside the daemon", exc_info=error, extra=where(turn))
         except Exception as error:
             failure = unexpected(error)
-        turn.ran_s += time.monotonic() - began
+        turn.ran_s += time.monotonic() - began - limit.held_s
         if turn.turn_id not in self._turns:
             return  # its message could not be recorded, so the turn does not exist
         if ended == "paused":

@@ -71,6 +71,10 @@ class PendingSet(Generic[P]):
     def get(self, key: str) -> P | None:
         return self._waiting.get(key)
 
+    def over(self, key: str) -> bool:
+        """Whether this one neither waits nor has an end that is not recorded yet."""
+        return key not in self._waiting and key not in self._ending
+
     def all(self, agent_id: str | None = None, session_id: str | None = None) -> Sequence[P]:
         """What waits, of this agent and in this session, the oldest first."""
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -76,6 +77,25 @@ class CallContext(Protocol):
     @property
     def again(self) -> bool:
         """Whether the call goes on after `Paused`."""
+        ...
+
+    @property
+    def unattended(self) -> bool:
+        """Whether nobody is to be asked: nobody is there, and the settings say no then."""
+        ...
+
+    async def ask(self, form: Form) -> QuestionEnd:
+        """Ask a person while the call runs on, and wait. Time limits of the call and of its turn stand still meanwhile.
+
+        It ends as cancelled when the call or this task does, and as declined, unasked, when `unattended`. After a
+        restart of the daemon the call is not known to have ended: where it is possible, raise `Paused` instead.
+
+        Raises: StoreError.
+        """
+        ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """Let these time limits stand still for a block, because another call of the same turn asks."""
         ...
 
     @property

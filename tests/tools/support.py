@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import psutil
 
+from aster_sidecar.asking.forms import Form
 from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.services.keeper_client import KEEPER
 from aster_sidecar.tools.base import Outcome, QuestionEnd, Surroundings, Tool, ToolError
@@ -43,6 +44,19 @@ class Listener:
     told: list[Told] = field(default_factory=list[Told])
     ended_questions: Sequence[QuestionEnd] = ()
     again: bool = False
+    unattended: bool = False
+    answers: list[QuestionEnd] = field(default_factory=list[QuestionEnd])
+    """The ends of the questions that are asked, in order; without one, a question stays open."""
+    asked: list[Form] = field(default_factory=list[Form])
+
+    async def ask(self, form: Form) -> QuestionEnd:
+        self.asked.append(form)
+        if len(self.asked) > len(self.answers):
+            await asyncio.Event().wait()
+        return self.answers[len(self.asked) - 1]
+
+    def held(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def progress(
         self,

@@ -13,6 +13,9 @@ from aster_sidecar.store.rows.approvals import NEWEST
 from aster_sidecar.store.rows.decisions import update_outcome
 from aster_sidecar.store.sql import Query, Write, columns
 
+PAUSED = ("parked", "resumed")
+"""The states of a call that has run, and has to go on."""
+
 
 class CallRow(NamedTuple):
     """A call that is not closed. `arguments` and `result` are JSON."""

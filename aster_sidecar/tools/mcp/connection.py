@@ -1,7 +1,8 @@
 """The session with one MCP server: opened when it is first needed, opened again after it was lost, and closed.
 
-A task owns the session and, through its transport, the processes of a server that is a program. The server can't ask
-the user for anything: elicitation and sampling are refused.
+A task owns the session and, through its transport, the processes of a server that is a program. The server can ask a
+person something in a call (elicitation): see `input_rounds` and `live_questions`. It can't ask a model: sampling is
+refused.
 """
 
 from __future__ import annotations
@@ -18,24 +19,33 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from pydantic import ValidationError
 
 from aster_sidecar import __version__
+from aster_sidecar.asking.time_limit import TimeLimit
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.services.launch import Program
 from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.services.process_tree import to_the_end
 from aster_sidecar.text.safe_text import visible
-from aster_sidecar.tools.base import CallContext, ToolError
+from aster_sidecar.tools.base import CallContext, Paused, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.input_rounds import InputRounds, progress_of
 from aster_sidecar.tools.mcp.lists import Lists, Session, opened
+from aster_sidecar.tools.mcp.live_questions import LiveQuestions
 from aster_sidecar.tools.mcp.messages import Answers, Reading, Writing
-from aster_sidecar.tools.mcp.naming import shown_name
 from aster_sidecar.tools.mcp.results import Progress
 from aster_sidecar.tools.mcp.roots import Roots
+from aster_sidecar.tools.mcp.tool_request import ToolRequest, changed
 from aster_sidecar.tools.mcp.transports import DRAIN_S, EXIT_S, KILL_S, TERM_S, Transport, transport_of
 
 if TYPE_CHECKING:
-    from mcp import Client
     from mcp.client._transport import TransportStreams
-    from mcp.types import CallToolResult, GetPromptResult, ReadResourceResult
+    from mcp.types import (
+        CallToolResult,
+        GetPromptResult,
+        InputRequiredResult,
+        InputResponses,
+        ListRootsResult,
+        ReadResourceResult,
+    )
 
 CONNECT_S = 30.0
 """How long a call waits for the server to start again."""
@@ -98,6 +108,7 @@ class Connection:
         self._log = log
         self._events = events
         self._roots = Roots(spec, folder)
+        self._questions = LiveQuestions(spec.name)
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
@@ -121,47 +132,73 @@ class Connection:
         return session if session is not None and not session.over.is_set() else None
 
     async def call(self, tool: str, arguments: dict[str, Any], digest: str, ctx: CallContext) -> CallToolResult:
-        """Call a tool of the server, at most once. `digest` is that of the definition that was approved.
+        """Call a tool of the server, at most once, or let a call go on that was paused.
 
-        Raises: ToolError.
+        `digest` is that of the definition that was approved. Raises: ToolError, Paused.
         """
+        approved = (self._spec.digest(), digest)
+        come = progress_of(ctx, approved)
         session = await self.session(CONNECT_S)
         now = session.definitions.get(tool)
-        if now is None or now.digest != digest:
-            raise ToolError(
-                f"{shown_name(tool)} of {self._spec.name} changed after the call was allowed; it was not called"
-            )
+        if now is None or now.digest != digest or come.approved != approved:
+            raise changed(self._spec.name, tool)
         progress = Progress(ctx)
+        request = ToolRequest(self._spec.name, session, tool, arguments, digest, progress)
+        rounds = InputRounds(self._spec.name, self._roots_now, ctx, come)
         try:
-            return await self._answer(
-                session,
-                ctx.surroundings.work_dir,
-                lambda client: client.call_tool(tool, arguments, progress_callback=progress.tell),
-            )
+            return await self._answer(session, ctx.surroundings.work_dir, lambda: rounds.result(request.send), ctx)
         finally:
             progress.over = True
 
     async def read(self, uri: str, folder: Path) -> ReadResourceResult:
         """Read a resource of the server; `folder` is that of the session. Raises: ToolError."""
-        return await self._answer(await self.session(CONNECT_S), folder, lambda client: client.read_resource(uri))
+        session = await self.session(CONNECT_S)
+
+        async def send(responses: InputResponses | None, state: str | None) -> ReadResourceResult | InputRequiredResult:
+            return await session.client.session.read_resource(
+                uri, input_responses=responses, request_state=state, allow_input_required=True
+            )
+
+        rounds = InputRounds(self._spec.name, self._roots_now)
+        return await self._answer(session, folder, lambda: rounds.result(send))
 
     async def prompt(self, prompt: str, arguments: dict[str, str], folder: Path) -> GetPromptResult:
         """Get a prompt of the server; `folder` is that of the session. Raises: ToolError."""
         session = await self.session(CONNECT_S)
-        return await self._answer(session, folder, lambda client: client.get_prompt(prompt, arguments))
 
-    async def _answer(self, session: Session, folder: Path, request: Callable[[Client], Awaitable[T]]) -> T:
-        """What the server answers to a request. Raises: ToolError, also when it does not answer in time."""
+        async def send(responses: InputResponses | None, state: str | None) -> GetPromptResult | InputRequiredResult:
+            return await session.client.session.get_prompt(
+                prompt, arguments, input_responses=responses, request_state=state, allow_input_required=True
+            )
+
+        rounds = InputRounds(self._spec.name, self._roots_now)
+        return await self._answer(session, folder, lambda: rounds.result(send))
+
+    @property
+    def _roots_now(self) -> Callable[[], Awaitable[ListRootsResult]] | None:
+        """Answers a question for roots; None: they are not offered."""
+        return (lambda: self._roots.asked(None)) if self._roots.offered else None
+
+    async def _answer(
+        self, session: Session, folder: Path, request: Callable[[], Awaitable[T]], ctx: CallContext | None = None
+    ) -> T:
+        """What the server answers to a request; `ctx` is that of a call.
+
+        Raises: ToolError, also when it does not answer in time, and Paused.
+        """
         from mcp import MCPError
 
         name = self._spec.name
         try:
             async with (
-                asyncio.timeout(self._spec.timeout_s) as timeout,
-                _ended_with(session.over, timeout),
+                TimeLimit(self._spec.timeout_s) as limit,
+                _ended_with(session.over, limit),
                 self._roots.of_call(session, folder),
             ):
-                return await request(session.client)
+                with self._questions.during(ctx, limit):
+                    return await request()
+        except (Paused, ToolError):
+            raise
         except TimeoutError as error:
             if session.over.is_set():
                 raise ToolError(self.why(None, ENDED)) from error
@@ -227,15 +264,17 @@ class Connection:
         failure: BaseException | None = None
         session: Session | None = None
         try:
-            # Without callbacks for elicitation and sampling, the session declares that it has none of them.
+            # Without a callback for sampling, the session declares that it has none.
             answers = Answers()
             lists = Lists()
             self._roots.begin()
+            self._questions.begin()
             async with Client(
                 _repaired(transport, over, answers),
                 cache=None,
                 client_info=info,
                 message_handler=lists.noticed,
+                elicitation_callback=self._questions.asked,
                 list_roots_callback=self._roots.asked if self._roots.offered else None,
             ) as client:
                 session = await opened(client, answers, over)
@@ -322,16 +361,15 @@ async def _repaired(transport: Transport, over: asyncio.Event, answers: Answers)
 
 
 @asynccontextmanager
-async def _ended_with(over: asyncio.Event, timeout: asyncio.Timeout) -> AsyncGenerator[None]:
-    """Let `timeout` expire soon after the session is over: the library may never answer a call of a lost session."""
-    loop = asyncio.get_running_loop()
+async def _ended_with(over: asyncio.Event, limit: TimeLimit) -> AsyncGenerator[None]:
+    """Let `limit` expire soon after the session is over: the library may never answer a call of a lost session."""
     within = True
 
     def ended(watching: asyncio.Task[Any]) -> None:
-        if within and not watching.cancelled() and not timeout.expired():
-            timeout.reschedule(loop.time() + DRAIN_S)
+        if within and not watching.cancelled():
+            limit.end_within(DRAIN_S)
 
-    watching = loop.create_task(over.wait())
+    watching = asyncio.get_running_loop().create_task(over.wait())
     watching.add_done_callback(ended)
     try:
         yield

@@ -159,6 +159,15 @@ class Server:
         return self._learning if self.patient and self.starting else None
 
     @property
+    def start_under_way(self) -> asyncio.Task[None] | None:
+        return self._learning if self.starting else None
+
+    @property
+    def can_come(self) -> bool:
+        """Whether it may answer yet without a person doing something about it."""
+        return self.spec.enabled and self.fault is None and not (self._crashed or self.connection.closed)
+
+    @property
     def fresh(self) -> bool:
         """Whether it was started so recently that it is not late yet."""
         begun = self._learning is not None

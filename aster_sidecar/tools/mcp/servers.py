@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 TRY_S = 50.0
 """How long a server that is only tried may take: less than the 60 s that our client waits for an answer."""
+
+AGAIN_S = 0.2
+"""How often a server that is started again after a delay is looked at."""
 
 
 def every(_: str) -> bool:
@@ -156,6 +160,21 @@ class Servers:
             for task in late:
                 waited[task].patient = False
         return [missing for server in mine if not server.known and (missing := server.missing)]
+
+    async def await_tools(self, names: Sequence[str], within_s: float) -> None:
+        """Wait at most `within_s` for the servers of these tools, which go on with calls, until they have answered.
+
+        Unlike `reach`, it also waits for one that is slow, or is started again after a failure.
+        """
+        deadline = time.monotonic() + within_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            mine = [server for server in self._of(names) if not server.known and server.can_come]
+            if not mine:
+                return
+            for server in mine:
+                server.begin()
+            starting = {task for server in mine if (task := server.start_under_way) is not None}
+            await asyncio.wait(starting, timeout=left_s) if starting else await asyncio.sleep(min(AGAIN_S, left_s))
 
     # -- what they offer -----------------------------------------------------------------------------------------------
 

@@ -146,7 +146,9 @@ def test_a_call_that_takes_too_long_is_given_up(
     loop.run(body())
 
 
-def test_a_server_can_not_ask_the_person(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> None:
+def test_a_server_of_the_newest_protocol_can_not_ask_beside_its_result(
+    loop: asyncio.Runner, docs: Servers, place: Surroundings
+) -> None:
     async def body() -> None:
         tools = await offered(docs)
         with pytest.raises(ToolError) as caught:

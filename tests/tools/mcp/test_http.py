@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aster_sidecar.tools.base import Surroundings, ToolError
+from aster_sidecar.tools.base import Paused, QuestionEnd, Surroundings, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
 from tests.tools.mcp.support import MANGLED_WORDS, SCRIPT, TEXTS, answered, offered, run, running, serving
 from tests.tools.support import Listener, until
@@ -187,19 +187,55 @@ def test_odd_answers_over_http(loop: asyncio.Runner, place: Surroundings, name: 
             server.shutdown()
 
 
-@pytest.fixture
-def http() -> Generator[str]:
+@contextmanager
+def over_http(script: str, *arguments: str) -> Generator[str]:
     """The URL of a server over streamable HTTP. It gets a listening socket, so an early connection waits."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor, port = listener.fileno(), listener.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, SCRIPT, "http", str(descriptor)], stderr=subprocess.DEVNULL, pass_fds=[descriptor]
-        )
+        command = [sys.executable, script, *arguments, "http", str(descriptor)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, pass_fds=[descriptor])
     try:
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def http() -> Generator[str]:
+    with over_http(SCRIPT) as url:
+        yield url
+
+
+ASKING = str(Path(SCRIPT).parent / "mcp_asking.py")
+
+
+def test_questions_over_http(loop: asyncio.Runner, place: Surroundings, tmp_path: Path) -> None:
+    answers = {"name": "Ada", "seats": 3, "table": "garden"}
+    arguments = {"day": "Monday", "log": str(tmp_path / "log")}
+
+    async def body(url: str, protocol: str) -> Any:
+        spec = ServerSpec(name="web", url=url, timeout_s=40)
+        end = QuestionEnd("", "answered", answers, None)
+        async with serving(spec) as servers:
+            context, tools = Listener(place, answers=[end]), await offered(servers)
+            session = servers.get("web").connection.session_now
+            assert session is not None
+            assert session.protocol == protocol
+            if protocol == "2025-11-25":
+                return (await run(tools["web_book"], context, **arguments)).value
+            with pytest.raises(Paused) as paused:
+                await run(tools["web_book"], context, **arguments)
+        [asked] = paused.value.asks
+        async with serving(spec) as servers:  # another connection
+            context = Listener(place, again=True, ended_questions=[end._replace(request=asked.request)])
+            return (await run((await offered(servers))["web_book"], context, **arguments)).value
+
+    expected = {"text": f"Monday: {json.dumps(answers)}"}
+    with over_http(ASKING, "new") as url:
+        assert loop.run(body(url, "2026-07-28")) == expected
+    with over_http(ASKING, "old") as url:
+        assert loop.run(body(url, "2025-11-25")) == expected
 
 
 def test_over_http(

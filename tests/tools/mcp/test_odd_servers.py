@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from aster_sidecar.tools.base import Surroundings, ToolError
+from aster_sidecar.asking.forms import Form
+from aster_sidecar.tools.base import QuestionEnd, Surroundings, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
 from aster_sidecar.tools.mcp.servers import Servers
 from tests.tools.mcp.support import answered, closed, run, serving, troubles
@@ -56,15 +57,17 @@ for line in sys.stdin:
 def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body() -> None:
         async with serving(ServerSpec(name="old", command=sys.executable, args=("-c", OLDER))) as servers:
-            tools, context = await answered(servers), Listener(place)
+            tools = await answered(servers)
+            context = Listener(place, answers=[QuestionEnd("", "declined", {}, None)])
             assert "broken: its schema is not valid" in troubles(servers)["old"]
             asks, odd = tools.values()
             assert odd.name.startswith("old_odd_name___")
             assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› from the MCP server old\n")
             assert asks.assess(asks.arguments(), place).risk == "high"
             told, answers = json.loads((await run(asks, context)).value["text"])
-            assert told == {"roots": {"listChanged": True}}
-            assert answers == {"elicitation/create": True, "sampling/createMessage": True, "roots/list": False}
+            assert told == {"roots": {"listChanged": True}, "elicitation": {"form": {}, "url": {}}}
+            assert answers == {"elicitation/create": False, "sampling/createMessage": True, "roots/list": False}
+            assert context.asked == [Form((), "?", "old")]
             assert context.told == [Told("a‹U+202E›b", None, None)]
 
     loop.run(body())
