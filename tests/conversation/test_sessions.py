@@ -405,6 +405,8 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
             "decisions",
             "tool_definitions",
             "questions",
+            "host_calls",
+            "hosts",
         ):
             old.execute(f"DROP TABLE {table}")
         old.execute("DROP INDEX turns_rewound; ALTER TABLE turns DROP COLUMN rewound")
