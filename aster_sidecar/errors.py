@@ -155,6 +155,8 @@ class ArgumentsInvalid(InvalidShape):
 
 
 class AnswersInvalid(InvalidShape):
+    """Answers don't fit the form: `details` says why, by the ids of the fields."""
+
     code = "answers_invalid"
     hint = "the question's `fields` say what each answer has to be: GET /api/questions shows them"
 

@@ -60,8 +60,8 @@ def wrong_with(fields: Sequence[wire.QuestionField]) -> str | None:
 
 async def checked(fields: Sequence[wire.QuestionField], answers: Mapping[str, Any]) -> dict[str, Any]:
     """The answers by the ids of their fields, with defaults for those that are left out. Raises: AnswersInvalid."""
-    known = {field.id: field for field in fields}
-    wrong = [f"{name}: there is no such field" for name in answers if name not in known]
+    known = {field.id for field in fields}
+    wrong = {name: "there is no such field" for name in answers if name not in known}
     found: dict[str, Any] = {}
     for field in fields:
         value = answers.get(field.id)
@@ -69,15 +69,17 @@ async def checked(fields: Sequence[wire.QuestionField], answers: Mapping[str, An
             value = field.default if field.id not in answers else None
         if value is None:
             if field.required:
-                wrong.append(f"{field.id}: an answer is needed")
+                wrong[field.id] = "an answer is needed"
             continue
         value = value.strip() if isinstance(value, str) and field.kind != "text" else value
         problem = _wrong(field, value) or await _wrong_place(field, value)
         if problem is not None:
-            wrong.append(f"{field.id}: it {problem}")
+            wrong[field.id] = f"it {problem}"
         found[field.id] = value
     if wrong:
-        raise AnswersInvalid("; ".join(wrong))
+        error = AnswersInvalid("; ".join(f"{name}: {words}" for name, words in wrong.items()))
+        error.details = wrong
+        raise error
     return found
 
 

@@ -135,6 +135,7 @@ def test_answers_that_do_not_fit_are_refused_and_the_question_stays(
     refused = real.refused("POST", "/api/answer", body)
     assert (refused.status, refused.code) == (422, "answers_invalid")
     assert why in refused.body["error"]
+    assert list(refused.body["details"]) == ["name"]
     assert [one["question_id"] for one in real.call("GET", "/api/questions")] == [asked["question_id"]]
     real.call("POST", "/api/cancel", {"agent_id": "default"})
 

@@ -73,7 +73,8 @@ class Forms:
                 show_error(self._view, error)
                 return []
             self._view.note(texts.answers_refused(plain(str(error))), "red")
-            return fields_in(str(error), data["fields"]) or data["fields"]
+            named: Json = error.details if isinstance(error.details, dict) else {}
+            return [field for field in data["fields"] if field["id"] in named] or data["fields"]
         return []
 
     async def _agreed(self, data: Json, *, guarded: bool) -> None:
@@ -143,8 +144,3 @@ def completer_of(field: Json) -> Completer:
         paths=kind in ("file", "folder"),
         folders_only=kind == "folder",
     )
-
-
-def fields_in(problem: str, fields: list[Json]) -> list[Json]:
-    """The fields that the daemon names in an `answers_invalid` error: `id: what is wrong; other: …`."""
-    return [field for field in fields if f"; {field['id']}: " in f"; {problem}"]

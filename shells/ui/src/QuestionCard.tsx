@@ -79,8 +79,8 @@ export function QuestionCard({ question, focus = false }: { question: Question; 
       await store.answer({ question_id, ...(decline ? { decline } : { answers }), ...(note && { note }) });
       announce(decline ? texts.question.declined : texts.question.sent);
     } catch (error) {
-      const { code, message = "" } = error as { code?: string; message?: string };
-      const { at, rest } = refusalOf(code === "answers_invalid" ? message : "", fields);
+      const { code, details } = error as { code?: string; details?: unknown };
+      const { at, rest } = refusalOf(code === "answers_invalid" ? details : null, fields);
       const words = Object.entries(at).map(([field_id, why]) => [field_id, sentence(why)]);
       if (words.length > 0)
         refuse(Object.fromEntries(words) as FieldProblems, texts.question.refused, rest === "" ? null : sentence(rest));

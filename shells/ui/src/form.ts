@@ -58,21 +58,12 @@ export function wrongWith(field: Field, entered: Entered): string | null {
   return Number.isNaN(answer) ? texts.question.notANumber : null;
 }
 
-/** The daemon's refusal of answers: its parts by the ids of their fields, and the rest. */
-export function refusalOf(message: string, fields: readonly Field[]): { at: FieldProblems; rest: string } {
-  const beginnings = fields.map(({ id }) => `${id}: `);
-  const at: Record<string, string> = {};
-  const rest: string[] = [];
-  let last: string | null = null;
-  for (const part of message.split("; ")) {
-    const place = beginnings.findIndex((beginning) => part.startsWith(beginning));
-    const id = fields[place]?.id ?? null;
-    if (id !== null) at[id] = part.slice(id.length + 2);
-    else if (last !== null) at[last] = `${at[last] ?? ""}; ${part}`;
-    else rest.push(part);
-    last = id ?? last;
-  }
-  return { at, rest: rest.join("; ") };
+/** The daemon's refusal of answers: what is wrong with fields of the form, by their ids, and the rest. */
+export function refusalOf(details: unknown, fields: readonly Field[]): { at: FieldProblems; rest: string } {
+  const told = Object.entries((details ?? {}) as Record<string, string>);
+  const isHere = ([id]: [string, string]): boolean => fields.some((field) => field.id === id);
+  const rest = told.filter((one) => !isHere(one)).map(([id, why]) => `${id}: ${why}`);
+  return { at: Object.fromEntries(told.filter(isHere)), rest: rest.join("; ") };
 }
 
 /** The limits of an answer, in words; null: there are none. */

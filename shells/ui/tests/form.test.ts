@@ -63,15 +63,16 @@ test("a number that is none is refused here, also where none is needed", () => {
 
 test("the daemon's refusal is told at its fields", () => {
   const fields = [field({ id: "colour" }), field({ id: "size" })];
-  const words = "colour: it is not one of the options: a; b; size: it has to be a number";
-  expect(refusalOf(words, fields)).toEqual({
-    at: { colour: "it is not one of the options: a; b", size: "it has to be a number" },
+  const colour = "it is not one of the options: a; b";
+  expect(refusalOf({ colour, size: "it has to be a number" }, fields)).toEqual({
+    at: { colour, size: "it has to be a number" },
     rest: "",
   });
-  expect(refusalOf("other: there is no such field; size: it is empty", fields)).toEqual({
+  expect(refusalOf({ other: "there is no such field", size: "it is empty" }, fields)).toEqual({
     at: { size: "it is empty" },
     rest: "other: there is no such field",
   });
+  expect(refusalOf(null, fields)).toEqual({ at: {}, rest: "" });
 });
 
 test.each<[Partial<Field>, string | null]>([

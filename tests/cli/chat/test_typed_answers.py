@@ -9,7 +9,6 @@ import pytest
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.always import NotUnderstood
-from aster_sidecar.cli.chat.forms import fields_in
 from aster_sidecar.cli.chat.typed_answers import marks, read_answer
 
 COLOUR: dict[str, Any] = {"kind": "choice", "options": ["red", "blue"], "other": True}
@@ -82,9 +81,3 @@ def test_a_path_is_that_of_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_options_are_numbered() -> None:
     assert (marks(COLOUR), marks(NUMBERS)) == (["1", "2"], ["#1", "#2", "#3"])
     assert marks({"kind": "text"}) == []
-
-
-def test_the_fields_that_a_refusal_names() -> None:
-    fields = [{"id": name} for name in ("a", "b", "a b", "c")]
-    assert fields_in("a: it is empty; a b: it is x, b: y; d: there is no such field", fields) == [fields[0], fields[2]]
-    assert fields_in("the daemon is busy", fields) == []
