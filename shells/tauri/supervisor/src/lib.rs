@@ -7,6 +7,7 @@ mod error;
 mod exit;
 mod info;
 mod keeper;
+mod lending;
 mod life;
 mod lines;
 mod log;
@@ -24,6 +25,7 @@ pub use connection::{Answer, Body, Call, Content, Endpoint, Socket, call, fetch,
 pub use error::{Error, Problem};
 pub use exit::Exit;
 pub use info::{Info, Transport};
+pub use lending::{CallContext, Lending, Lent, Tool};
 pub use life::PROTOCOL;
 pub use log::{Entry, Log, Stream};
 pub use options::Options;
