@@ -114,8 +114,12 @@ class CallEvents:
         outcome: Outcome | None = None,
         error: str | None = None,
         files: Sequence[AttachmentRow] = (),
+        durable: bool = True,
     ) -> None:
-        """Put the end of a call that ran, and what it changed in files (`recorded`). Raises: StoreError."""
+        """Put the end of a call that ran, and what it changed in files (`recorded`). Raises: StoreError.
+
+        `durable`: False if it can be put again after a power failure, because the result is recorded elsewhere.
+        """
         duration_ms = round(duration_s * 1000)
         fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
         log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
@@ -140,6 +144,7 @@ class CallEvents:
                 ),
                 *recorded.writes,
             ],
+            durable=durable,
         )
         if recorded.event is not None:
             self._log.put("files_changed", recorded.event)

@@ -412,7 +412,7 @@ class ToolExecutor(AbstractToolset[Any]):
         if cancelled:
             self._events.end(call, status or ended(error), duration_s, outcome=outcome, error=error, recorded=recorded)
             raise asyncio.CancelledError
-        return await self._finish(call, outcome, error, status, duration_s, recorded)
+        return await self._finish(call, outcome, error, status, duration_s, recorded, durable=tool.host is None)
 
     async def _take_recorded(self, call: Call) -> Any:
         """The result of a call that ended elsewhere while it waited. Raises: ApprovalRequired, ToolFailed."""
@@ -435,6 +435,8 @@ class ToolExecutor(AbstractToolset[Any]):
         status: Ended | None,
         duration_s: float,
         recorded: Recorded,
+        *,
+        durable: bool = True,
     ) -> Any:
         """Record the end of a call, with its files. Raises: ToolFailed if there is an error."""
         error = None if error is None else valid_text(error)
@@ -448,7 +450,9 @@ class ToolExecutor(AbstractToolset[Any]):
             error = "\n".join((error, *names))
         elif names:
             outcome = replace(outcome, value={**outcome.value, "files": names})
-        self._events.end(call, status, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded)
+        self._events.end(
+            call, status, duration_s, outcome=outcome, error=error, files=kept, recorded=recorded, durable=durable
+        )
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
