@@ -283,6 +283,7 @@ def test_tools_and_models_are_listed(daemon: Daemon) -> None:
         "move_file": "medium",
         "run_command": "high",
         "fetch_url": "high",
+        "ask_user": "low",
     }
     assert tools["read_file"]["schema"]["properties"]["path"]["type"] == "string"
     models = daemon.call("GET", "/api/models")
