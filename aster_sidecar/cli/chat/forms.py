@@ -73,7 +73,7 @@ class Forms:
                 show_error(self._view, error)
                 return []
             self._view.note(texts.answers_refused(plain(str(error))), "red")
-            named: Json = error.details if isinstance(error.details, dict) else {}
+            named: Json = error.details or {}
             return [field for field in data["fields"] if field["id"] in named] or data["fields"]
         return []
 
