@@ -40,7 +40,10 @@ class HostCalls:
 
     async def remove(self, host_id: str) -> wire.HostAlive:
         """Forget a host, and end the calls of its tools. Raises: HostNotFound, StoreError."""
-        await self._calls.abandon(await self._hosts.remove(host_id))
+        host = self._hosts.get(host_id)
+        await self._calls.abandon(host)  # first, so that a crash in between leaves no call without its host
+        await self._hosts.remove(host_id)
+        await self._calls.abandon(host)  # what came meanwhile
         return wire.HostAlive(host_id=host_id, online=False)
 
     async def accept(self, host_id: str, body: wire.HostAccept) -> wire.HostCallInfo:

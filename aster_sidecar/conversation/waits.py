@@ -37,7 +37,7 @@ class Waits:
         self.hosts.settled.subscribe(called)
 
     def waiting(self, turn_id: str) -> int:
-        """For how many things a turn waits, with those whose end is not recorded yet."""
+        """How many things a turn waits for. Those that have ended count until that is recorded."""
         return self.approvals.waiting(turn_id) + self.questions.waiting(turn_id) + self.hosts.waiting(turn_id)
 
     def kinds(self, agent_id: str | None, session_id: str | None) -> list[wire.WaitKind]:

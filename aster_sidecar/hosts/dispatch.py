@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import CallNotYours, HostCallEnded, HostCallNotFound, HostCallTaken, LeaseLost
+from aster_sidecar.errors import CallNotYours, HostCallEnded, HostCallNotFound, HostCallTaken, LeaseLost, StoreError
 from aster_sidecar.hosts.registry import HEARTBEAT_S, Host, Hosts
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.pending import PendingSet
@@ -59,7 +59,7 @@ class Dispatch:
         self.settled = self._open.settled
         """Publishes the id of a turn after one of its calls has ended."""
         self.settled.subscribe(self._attend)
-        hosts.replaced.subscribe(self._replaced)
+        hosts.registered.subscribe(self._take_over)
         journal.lost.subscribe(self.open)
 
     def open(self) -> None:
@@ -177,7 +177,8 @@ class Dispatch:
     def _accept(self, call: HostCall, host: Host) -> HostCall:
         accepted = replace(call, instance=host.instance)
         self._open.replace(call.call_id, accepted)
-        self._journal.put(turn_id=call.turn_id, writes=[rows.update_accepted(call.call_id, host.instance)])
+        # Without turn_id: if these rows are lost, no event of the turn is.
+        self._journal.put(writes=[rows.update_accepted(call.call_id, host.instance)])
         return accepted
 
     async def finish(self, host_id: str, body: wire.HostResult) -> wire.HostCallDone:
@@ -191,7 +192,7 @@ class Dispatch:
         return wire.HostCallDone(call_id=call.call_id, state=state)
 
     async def progress(self, host_id: str, body: wire.HostProgress) -> wire.HostCallDone:
-        """Publish the progress of a call. Raises: what `_held` raises."""
+        """Publish the progress of a call. Raises: what `_held` raises; StoreError."""
         _, call = await self._held(host_id, body.call_id, body.lease)
         event = wire.ToolProgressEvent(call_id=call.call_id, progress=body.progress, message=body.message)
         self._journal.put(
@@ -202,6 +203,12 @@ class Dispatch:
             turn_id=call.turn_id,
             durable=False,
         )
+        try:
+            await self._journal.commit()
+        except StoreError:
+            if call.call_id not in self._attended:
+                self._journal.accept_again(call.turn_id)  # no task of the turn would do it
+            raise
         return wire.HostCallDone(call_id=call.call_id, state="accepted")
 
     async def _held(self, host_id: str, call_id: str, lease: str) -> tuple[Host, HostCall]:
@@ -225,23 +232,26 @@ class Dispatch:
             raise LeaseLost("another instance of the host has accepted the call")
         return host, call
 
-    def _replaced(self, host: Host, before: str) -> None:
-        """Another instance has registered: end what the one before has accepted, or give it to the new one."""
+    def _take_over(self, host: Host) -> None:
+        """An instance has registered: end what other instances have accepted, or give it to this one.
+
+        Each registration looks for such calls, because a crash may have come between an earlier one and their end.
+        """
         for call in self._open.all():
             if call.host != host.name or call.instance in (None, host.instance):
                 continue
             if call.idempotent:
                 self._open.replace(call.call_id, replace(call, instance=None))
-                self._journal.put(turn_id=call.turn_id, writes=[rows.update_accepted(call.call_id, None)])
+                self._journal.put(writes=[rows.update_accepted(call.call_id, None)])
             else:
                 ending = asyncio.get_running_loop().create_task(self._end(call, "unknown", None, ()))
                 ending.add_done_callback(lambda done: None if done.cancelled() else done.exception())
 
     async def abandon(self, host: Host) -> None:
-        """End all calls of a host that was removed. Raises: StoreError."""
+        """End all calls of a host that is being removed. Raises: StoreError."""
         for call in self._open.all():
-            if call.host == host.name:
-                self._put_cancelled_event(call)
+            if call.host == host.name and self.is_open(call.call_id):
+                self._put_cancelled_event(call, host)
                 state = "failed" if call.instance is None else "unknown"
                 await self._end(call, state, f"{host.name} was removed before it took the call", ())
 
@@ -250,6 +260,8 @@ class Dispatch:
     async def _end(
         self, call: HostCall, state: Literal["done", "failed", "unknown"], result: str | None, files: Sequence[str]
     ) -> None:
+        if not self.is_open(call.call_id):
+            return  # it has ended before this task ran
         listed = json.dumps(list(files)) if files else None
         await self._open.end(call.call_id, [rows.update_ended(call.call_id, state, result, listed, clock.stamp())])
 
@@ -267,8 +279,8 @@ class Dispatch:
         self._journal.put(writes=[rows.update_ended(call.call_id, "cancelled", None, None, clock.stamp())])
         self._put_cancelled_event(call)
 
-    def _put_cancelled_event(self, call: HostCall) -> None:
-        host = self._hosts.named(call.host)
+    def _put_cancelled_event(self, call: HostCall, host: Host | None = None) -> None:
+        host = host or self._hosts.named(call.host)
         self._journal.put(
             "host_cancel",
             wire.HostCancelEvent(host_id=host.host_id if host is not None else "", call_id=call.call_id),

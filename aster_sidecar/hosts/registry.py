@@ -73,8 +73,8 @@ class Hosts:
         self._timer: asyncio.TimerHandle | None = None
         self.changed: Publisher[[]] = Publisher()
         """Publishes that a host came or went, or lends other tools."""
-        self.replaced: Publisher[Host, str] = Publisher()
-        """Publishes that another instance has registered, with the instance before."""
+        self.registered: Publisher[Host] = Publisher()
+        """Publishes that an instance of a host has registered."""
 
     async def open(self) -> None:
         """Read the hosts of the last run; none of them is there yet. Raises: StoreError."""
@@ -127,8 +127,7 @@ class Hosts:
             )
             self._hosts[request.name] = host
             self._put(host)
-            if before is not None and before.instance != host.instance:
-                self.replaced.publish(host, before.instance)
+            self.registered.publish(host)
             try:
                 await self._journal.commit()
             except Exception:

@@ -346,7 +346,9 @@ def test_a_removed_host_ends_its_calls(real: Daemon, provider: ProviderDouble) -
     wait_parked(real)
     with real.watch() as watcher:
         assert real.call("DELETE", f"/api/hosts/{host.host_id}")["online"] is False
-        watcher.until("done")
+        events = watcher.until("done")
+    [cancelled] = [event["data"] for event in events if event["type"] == "host_cancel"]
+    assert cancelled["host_id"] == host.host_id
     assert "was removed" in told(provider)
     assert real.call("GET", "/api/hosts") == []
 
@@ -454,3 +456,41 @@ def test_a_broken_definition_in_the_store_does_not_keep_the_daemon_from_starting
     real.start()
     assert [host["online"] for host in real.call("GET", "/api/hosts")] == [False]
     assert Lender(real).register()["calls"] == []
+
+
+def test_a_crash_between_a_take_over_and_its_consequences(real: Daemon, provider: ProviderDouble) -> None:
+    """The store has the new instance, and a call that the old one had accepted."""
+    provider.script(Reply([OPEN]), Reply([Say("Who knows.")]))
+    tools = [tool(wait="durable")]
+    one, two = Lender(real, tools=tools), Lender(real, instance="two", tools=tools)
+    one.register()
+    call_id = begin(real)["data"]["call_id"]
+    one.post("accept", call_id=call_id)
+    wait_parked(real)
+    real.kill()
+    with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db")) as store, store:
+        store.execute("UPDATE hosts SET instance='two'")
+    real.start()
+    with real.watch(after=0) as watcher:
+        assert two.register()["calls"] == []
+        watcher.until("done")
+    assert outcome(real)[0] == "unknown"
+
+
+@pytest.mark.parametrize("what", ["accept", "progress"])
+def test_a_call_is_answered_after_its_host_met_a_store_that_could_not_be_written(
+    real: Daemon, provider: ProviderDouble, what: str
+) -> None:
+    provider.script(Reply([OPEN]), Reply([Say("It is open.")]))
+    host = Lender(real, tools=[tool(wait="durable")])
+    host.register()
+    call_id = begin(real)["data"]["call_id"]
+    wait_parked(real)
+    with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert host.refused(what, call_id=call_id) == "store_unavailable"
+        other.execute("ROLLBACK")
+    with real.watch() as watcher:
+        host.answer(call_id, "after all")
+        assert watcher.until("done")[-1]["data"]["stop_reason"] == "complete"
+    assert outcome(real) == ("done", {"from": "browser", "result": "after all"})

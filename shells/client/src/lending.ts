@@ -251,7 +251,7 @@ export class Lending implements Lender {
     const early = this.#early.splice(0);
     if (this.#closing) return;
     this.#refused = false;
-    this.#replace = false; // else two instances that replace each other would do so for ever
+    this.#replace = false; // otherwise two instances would replace each other forever
     this.#failures = 0;
     this.#error = null;
     for (const { accepted, ...info } of calls) this.#listed(info, accepted);
