@@ -225,7 +225,7 @@ class Engine:
         return self._toolkit.of(job.spec.tools, job.log.agent_id, job.log.session_id)
 
     def _fixed_tokens(self, job: RunRequest, names: Sequence[str]) -> int:
-        tools = ((name, self._toolkit.get(name).description, self._toolkit.schema(name)) for name in names)
+        tools = ((name, self._toolkit.get(name).description, self._toolkit.schema_for_models(name)) for name in names)
         return fixed_tokens(instructions(job), tools)
 
     async def _attempts(self, run: Run) -> Literal["finished", "paused"]:

@@ -139,7 +139,7 @@ class ToolExecutor(AbstractToolset[Any]):
         definition = ToolDefinition(
             name=name,
             description=tool.description,
-            parameters_json_schema=self._toolkit.schema(name),
+            parameters_json_schema=self._toolkit.schema_for_models(name),
             sequential=tool.risk != "low",  # two edits of one file in one response must not race
         )
         return self._entry(definition)

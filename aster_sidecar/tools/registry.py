@@ -26,6 +26,7 @@ from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp.server import Missing
+from aster_sidecar.tools.schemas import for_models
 
 SHOWN_CHARS = 256 * 1024
 """How much of a call is shown to the user."""
@@ -54,6 +55,7 @@ class Toolkit:
         self._tools = {tool.name: tool for tool in tools}
         self._private = frozenset(private)
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._simpler: dict[str, dict[str, Any]] = {}
         self._surroundings = surroundings
         self._caller: tuple[str, str] | None = None
         self._mode = mode
@@ -89,16 +91,19 @@ class Toolkit:
     def offer(self, tools: Sequence[Tool[Any]]) -> None:
         """Have these tools of MCP servers, and no others of them."""
         for name in [name for name, tool in self._tools.items() if tool.server is not None]:
-            del self._tools[name]
-            self._schemas.pop(name, None)
+            self._remove(name)
         self._tools.update({tool.name: tool for tool in tools})
 
     def lend(self, tools: Sequence[Tool[Any]]) -> None:
         """Have these tools of hosts, and no others of them. A tool of the same name that is no host's stays."""
         for name in [name for name, tool in self._tools.items() if tool.host is not None]:
-            del self._tools[name]
-            self._schemas.pop(name, None)
+            self._remove(name)
         self._tools.update({tool.name: tool for tool in tools if tool.name not in self._tools})
+
+    def _remove(self, name: str) -> None:
+        del self._tools[name]
+        self._schemas.pop(name, None)
+        self._simpler.pop(name, None)
 
     def names(self) -> list[str]:
         """The tools of every agent whose spec does not choose."""
@@ -179,6 +184,13 @@ class Toolkit:
         schema = self._schemas.get(name)
         if schema is None:
             schema = self._schemas[name] = self.get(name).arguments.model_json_schema()
+        return schema
+
+    def schema_for_models(self, name: str) -> dict[str, Any]:
+        """The same schema in a form that every provider accepts. Raises: ToolNotFound."""
+        schema = self._simpler.get(name)
+        if schema is None:
+            schema = self._simpler[name] = for_models(self.schema(name))
         return schema
 
     def assess(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseModel, Assessment]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from aster_sidecar.tools.schemas import for_models
 from tests.llama.conftest import MODELS, WINDOW_TOKENS
 from tests.llama.server import LlamaServer
 from tests.support.daemon import Daemon, Json, text_of
@@ -110,6 +112,35 @@ def test_the_window_that_the_server_has_is_known(server: LlamaServer, talk: Talk
     mine = next(model for model in models if model["name"] == MODELS["chat"])
     assert mine["context_window"] == WINDOW_TOKENS
     assert daemon.call("POST", "/api/models/check", {"model": MODELS["chat"]})["ok"] is True
+
+
+def test_no_schema_of_a_tool_makes_the_server_refuse_the_request(server: LlamaServer) -> None:
+    """Schemas from which the server can't make a grammar: each as it is refused, as models get it accepted."""
+    text = {"type": "string"}
+
+    def status(properties: dict[str, Any], simpler: bool) -> int:
+        schema: dict[str, Any] = {"type": "object", "properties": properties}
+        tool = {"name": "t", "description": "d", "parameters": for_models(schema) if simpler else schema}
+        asked = {
+            "model": "two-layers",
+            "messages": [{"role": "user", "content": "well"}],
+            "max_tokens": 2,
+            "tools": [{"type": "function", "function": tool}],
+        }
+        return httpx.post(f"{server.url}/v1/chat/completions", json=asked, timeout=60, trust_env=False).status_code
+
+    for limit in (
+        text | {"maxLength": 2000},
+        text | {"minLength": 3000},
+        {"type": "array", "items": text, "minItems": 3000},
+        {"type": "object", "additionalProperties": text | {"maxLength": 2000}},
+        {"anyOf": [text | {"pattern": "abc"}, {"type": "null"}]},
+        text | {"pattern": "^a{5000}$"},
+        text | {"pattern": r"^\p{L}$"},
+        {"type": "integer", "minimum": -(10**30), "maximum": 10**30},
+        True,
+    ):
+        assert (status({"a": limit}, simpler=False), status({"a": limit}, simpler=True)) == (400, 200), limit
 
 
 def test_a_server_that_is_killed_and_comes_back(serve: Serve, talk: Talk) -> None:

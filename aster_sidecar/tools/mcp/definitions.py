@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.mcp.naming import digest
-from aster_sidecar.tools.mcp.schemas import for_models
+from aster_sidecar.tools.schemas import for_models
 
 
 @dataclass(frozen=True, slots=True)

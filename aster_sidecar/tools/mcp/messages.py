@@ -18,7 +18,7 @@ from pydantic_core import from_json, to_json
 from aster_sidecar.text.safe_text import sized
 from aster_sidecar.tools.mcp import offered
 from aster_sidecar.tools.mcp.blocks import usable_block
-from aster_sidecar.tools.mcp.schemas import of_object
+from aster_sidecar.tools.schemas import of_object
 
 if TYPE_CHECKING:
     import httpx2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ def test_the_digest_changes_with_each_part() -> None:
 
 
 def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "properties": {
             "depth": {"type": "integer", "minimum": 1},
@@ -38,7 +39,8 @@ def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
         "$defs": {"o": {"type": "object", "required": ["k"]}},
     }
     model = arguments_model(Definition("t", "", schema))
-    assert model.model_json_schema() == schema
+    word = {"description": "pattern ^(a+)+$"}
+    assert model.model_json_schema() == schema | {"properties": schema["properties"] | {"word": word}}
     began = time.monotonic()
     given = {"depth": 2, "word": "a" * 60 + "!", "o": {"k": None}}
     assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given

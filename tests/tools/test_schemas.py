@@ -1,4 +1,4 @@
-"""Schemas of MCP tools as models get them: no schema makes a provider refuse a request."""
+"""Schemas of tools as models get them: no schema makes a provider refuse a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from aster_sidecar.tools.mcp.schemas import for_models, of_object
+from aster_sidecar.tools.schemas import for_models, of_object
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -91,6 +91,22 @@ def test_what_is_no_object_is_none(given: Any) -> None:
             id="draft_4",
         ),
         pytest.param(of(a={"enum": [], "description": "d"}), of(a={"description": "d"}), id="empty_enum"),
+        pytest.param(
+            of(a=TEXT | {"minLength": 1, "maxLength": 2000, "pattern": "abc", "description": "A name."}),
+            of(a=TEXT | {"minLength": 1, "description": "A name. (maxLength 2000, pattern abc)"}),
+            id="lengths",
+        ),
+        pytest.param(
+            of(a={"type": "array", "items": TEXT | {"minLength": 3}, "minItems": 3000}),
+            of(a={"type": "array", "items": TEXT | {"description": "minLength 3"}, "description": "minItems 3000"}),
+            id="items",
+        ),
+        pytest.param(
+            of(a={"type": "integer", "minimum": -1, "maximum": 10**30}),
+            of(a={"type": "integer", "minimum": -1, "description": f"maximum {10**30}"}),
+            id="large_number",
+        ),
+        pytest.param(of(pattern=TEXT, maxLength=TEXT), of(pattern=TEXT, maxLength=TEXT), id="names"),
     ],
 )  # fmt: skip
 def test_what_a_provider_would_refuse_is_made_plain(given: dict[str, Any], shown: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
-"""The schema of an MCP tool's arguments, in a form that every provider accepts.
+"""The schema of a tool's arguments, in a form that every provider accepts.
 
 Providers refuse a request, with all its tools, because of one schema: without `type` or `items`, with `anyOf` at its
-root, with a reference that has no target. So models get a simpler schema. Arguments are still checked against the
-server's own schema (`definitions.py`), so no others are accepted.
+root, with a reference that has no target, and, where they make a grammar of it as llama.cpp does, with a pattern or a
+length that the grammar can't have (one of 2000 characters, for example). So models get a simpler schema, and read
+patterns and lengths in the description. Arguments are still checked against the tool's own schema or model, so no
+others are accepted.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ _ROOT_WORDS = "allOf anyOf oneOf not enum const if then else dependentSchemas de
 _DROPPED, _ROOT_DROPPED = frozenset(_DROPPED_WORDS.split()), frozenset(_ROOT_WORDS.split())
 _ONE = ("additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
 _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
+_LENGTHS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_LARGEST = 2**53
 
 Schema = dict[str, Any]
 
@@ -118,6 +123,7 @@ class _Plain:
             named = _mapping(made["properties"])
             made["properties"] = {name: self._node(one, level + 1) for name, one in named.items() if one is not False}
         _bounds(made)
+        _described(made)
         return made
 
     def _list_items(self, made: Schema, level: int) -> None:
@@ -174,6 +180,20 @@ def _bounds(made: Schema) -> None:
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
             made[exclusive] = made.pop(bound)
+
+
+def _described(made: Schema) -> None:
+    """Move the limits that grammars can't have into the description."""
+    told: list[str] = []
+    for word in (*_LENGTHS, *_NUMBERS, "pattern"):
+        limit = made.get(word)
+        simple = (word.startswith("min") and limit in (0, 1)) if word in _LENGTHS else word in _NUMBERS
+        if word in made and not (simple and isinstance(limit, int | float) and abs(limit) <= _LARGEST):
+            told.append(f"{word} {made.pop(word)}")
+    if told:
+        said = made.get("description")
+        limits = ", ".join(told)
+        made["description"] = f"{said} ({limits})" if isinstance(said, str) and said.strip() else limits
 
 
 def _mapping(value: object) -> Schema:
