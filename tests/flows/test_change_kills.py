@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.skipif(
     sys.platform != "linux", reason="the points are those of Linux; the stories run in forked processes"
 )
+@pytest.mark.timeout(620)  # twenty daemons and more, one after the other, while other tests use the machine
 @pytest.mark.parametrize(
     ("operation", "least"),
     [
