@@ -1,14 +1,15 @@
 """The schema of a tool's arguments, in a form that every provider accepts.
 
 Providers refuse a request, with all its tools, because of one schema: without `type` or `items`, with `anyOf` at its
-root, with a reference that has no target, and, where they make a grammar of it as llama.cpp does, with a pattern or a
-length that the grammar can't have (one of 2000 characters, for example). So models get a simpler schema, and read
-patterns and lengths in the description. Arguments are still checked against the tool's own schema or model, so no
-others are accepted.
+root, with a reference that has no target, with a number that JSON doesn't have, and, if they make a grammar of it as
+llama.cpp does, with a pattern or a length that the grammar can't have (2000 characters, for example). So models get a
+simpler schema, and read patterns and great lengths in its descriptions. It accepts all that the tool's own schema
+accepts, and more: arguments are still checked against that one.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -21,15 +22,17 @@ REFERENCES = 16
 _DEFINITION = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
 _DROPPED_WORDS = (
     "$schema $id id $anchor $dynamicAnchor $dynamicRef $recursiveAnchor $recursiveRef $vocabulary $comment"
-    " $defs definitions additionalItems unevaluatedItems unevaluatedProperties dependencies"
+    " $defs definitions additionalItems unevaluatedItems unevaluatedProperties dependencies dependentSchemas"
+    " not if then else contains minContains maxContains"  # a simpler schema in these would accept less
 )
-_ROOT_WORDS = "allOf anyOf oneOf not enum const if then else dependentSchemas dependentRequired default nullable"
+_ROOT_WORDS = "allOf anyOf oneOf enum const dependentRequired default nullable"
 _DROPPED, _ROOT_DROPPED = frozenset(_DROPPED_WORDS.split()), frozenset(_ROOT_WORDS.split())
-_ONE = ("additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_ONE = ("additionalProperties", "propertyNames")
 _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 _LENGTHS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_LARGEST = 2**53
+_MOST: dict[str, int] = {**dict.fromkeys(_LENGTHS, 100), **dict.fromkeys(_NUMBERS, 2**53)}
+"""Limits up to these can be in every grammar, however deep they are nested."""
 
 Schema = dict[str, Any]
 
@@ -56,7 +59,7 @@ class _Plain:
     """Converts one schema; `_defs` are the targets of its references, by name."""
 
     def __init__(self, root: Schema) -> None:
-        self._root = root
+        self._root: Schema = _finite(root, 0)
         self._names: dict[str, str] = {}
         self._defs: dict[str, Schema] = {}
 
@@ -115,6 +118,8 @@ class _Plain:
         for key in _MANY:
             if key in made:
                 made[key] = [self._node(one, level + 1) for one in made[key]]
+        if "oneOf" in made:  # two simpler schemas may accept what only one of the two did
+            made.setdefault("anyOf", made.pop("oneOf"))
         if "patternProperties" in made:
             inner = _mapping(made["patternProperties"])
             made["patternProperties"] = {name: self._node(one, level + 1) for name, one in inner.items()}
@@ -182,13 +187,28 @@ def _bounds(made: Schema) -> None:
             made[exclusive] = made.pop(bound)
 
 
+def _finite(value: Any, level: int) -> Any:
+    """The value without numbers that JSON doesn't have: 1e999 is read as infinite."""
+    if level > LEVELS:
+        return None
+    if isinstance(value, dict):
+        inner = cast("Schema", value)
+        return {key: _finite(one, level + 1) for key, one in inner.items() if not _is_infinite(one)}
+    if isinstance(value, list):
+        return [_finite(one, level + 1) for one in cast("list[Any]", value) if not _is_infinite(one)]
+    return value
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _described(made: Schema) -> None:
     """Move the limits that grammars can't have into the description."""
     told: list[str] = []
-    for word in (*_LENGTHS, *_NUMBERS, "pattern"):
+    for word in (*_MOST, "pattern"):
         limit = made.get(word)
-        simple = (word.startswith("min") and limit in (0, 1)) if word in _LENGTHS else word in _NUMBERS
-        if word in made and not (simple and isinstance(limit, int | float) and abs(limit) <= _LARGEST):
+        if word in made and not (isinstance(limit, int | float) and abs(limit) <= _MOST.get(word, 0)):
             told.append(f"{word} {made.pop(word)}")
     if told:
         said = made.get("description")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from aster_sidecar.tools.schemas import for_models, of_object
 
@@ -97,15 +100,32 @@ def test_what_is_no_object_is_none(given: Any) -> None:
             id="lengths",
         ),
         pytest.param(
-            of(a={"type": "array", "items": TEXT | {"minLength": 3}, "minItems": 3000}),
-            of(a={"type": "array", "items": TEXT | {"description": "minLength 3"}, "description": "minItems 3000"}),
+            of(a={"type": "array", "items": TEXT | {"maxLength": 101}, "minItems": 3000, "maxItems": 100}),
+            of(a={"type": "array", "items": TEXT | {"description": "maxLength 101"}, "maxItems": 100,
+                  "description": "minItems 3000"}),
             id="items",
+        ),
+        pytest.param(
+            of(a=TEXT | {"not": {"pattern": "abc"}, "if": {"minLength": 101}, "then": {"const": "b"}, "else": False}),
+            of(a=TEXT),
+            id="not",
+        ),
+        pytest.param(
+            of(a={"oneOf": [TEXT | {"pattern": "^a"}, TEXT | {"pattern": "^b"}]}),
+            of(a={"anyOf": [TEXT | {"description": "pattern ^a"}, TEXT | {"description": "pattern ^b"}]}),
+            id="one_of_below",
         ),
         pytest.param(
             of(a={"type": "integer", "minimum": -1, "maximum": 10**30}),
             of(a={"type": "integer", "minimum": -1, "description": f"maximum {10**30}"}),
             id="large_number",
         ),
+        pytest.param(
+            of(a={"type": "number", "default": math.inf, "enum": [1, math.nan], "maximum": math.inf}),
+            of(a={"type": "number", "enum": [1]}),
+            id="infinite",
+        ),
+        pytest.param(of(a={"enum": [math.inf]}), of(a={}), id="only_infinite"),
         pytest.param(of(pattern=TEXT, maxLength=TEXT), of(pattern=TEXT, maxLength=TEXT), id="names"),
     ],
 )  # fmt: skip
@@ -120,6 +140,47 @@ def test_a_root_that_refers_to_itself_ends() -> None:
     assert set(made) == {"type", "properties", "$defs"}
     assert set(references(made)) == {"#/$defs/part"}
     jsonschema.Draft202012Validator.check_schema(made)
+
+
+WORDS = {
+    "type": st.sampled_from(["string", "integer", "array", "object"]),
+    "minLength": st.sampled_from([1, 2, 101]),
+    "maxLength": st.sampled_from([1, 2, 101]),
+    "maxItems": st.sampled_from([1, 101]),
+    "minimum": st.sampled_from([0, 1, 10**30]),
+    "pattern": st.sampled_from(["^a", "b$"]),
+    "enum": st.just(["a", "ab", 1]),
+    "required": st.just(["k"]),
+    "minContains": st.just(0),
+    "maxContains": st.just(1),
+    "uniqueItems": st.booleans(),
+}
+SCHEMAS = st.recursive(
+    st.fixed_dictionaries({}, optional=WORDS),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional=WORDS
+        | dict.fromkeys(
+            ["items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames"], inner
+        )
+        | dict.fromkeys(["anyOf", "allOf", "oneOf", "prefixItems"], st.lists(inner, min_size=1, max_size=2))
+        | dict.fromkeys(["properties", "patternProperties", "dependentSchemas"], st.fixed_dictionaries({"k": inner})),
+    ),
+    max_leaves=6,
+)
+VALUES = st.recursive(
+    st.sampled_from(["", "a", "ab", "b", "a" * 101, 0, 1, 10**30, None, True]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["k", "ka", "a"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(SCHEMAS, VALUES)
+def test_the_simpler_schema_accepts_all_that_the_given_one_does(inner: dict[str, Any], value: Any) -> None:
+    schema = of(a=inner)
+    assume(jsonschema.Draft202012Validator(schema).is_valid({"a": value}))
+    assert jsonschema.Draft202012Validator(for_models(schema)).is_valid({"a": value})
 
 
 def test_a_plain_schema_is_shown_as_it_is() -> None:
