@@ -786,3 +786,19 @@ def test_a_message_for_a_conversation_by_its_title(daemon: Daemon) -> None:
     session = daemon.call("POST", "/api/sessions", {"agent_id": "default", "title": "The invoice"})
     assert chat(daemon, "--session", "the inv", "hello").code == 0
     assert daemon.history(session_id=session["session_id"])[0]["text"] == "hello"
+
+
+def test_flags_of_chat_that_contradict_each_other_are_refused(daemon: Daemon) -> None:
+    (daemon.data_dir / "agents").mkdir(exist_ok=True)
+    (daemon.data_dir / "agents" / "poet.yaml").write_text("instructions: Rhyme.\n")
+    session = daemon.call("POST", "/api/sessions", {"agent_id": "poet", "title": "The invoice"})
+    other = chat(daemon, "--session", "the inv", "--agent", "default", "hello")
+    assert (other.code, other.out) == (1, "")
+    assert "The conversation 'The invoice' is with the agent 'poet'." in other.err
+    assert f"sessions set {session['session_id']} --agent" in other.err
+    both = chat(daemon, "--session", "the inv", "--new", "hello")
+    assert (both.code, "--new" in both.err, "--session" in both.err) == (2, True, True)
+    assert daemon.call("GET", f"/api/sessions/{session['session_id']}")["messages"] == 0
+    for flags in ([], ["--agent", "poet"]):
+        assert chat(daemon, "--session", "the inv", *flags, "hello").code == 0
+    assert daemon.call("GET", f"/api/sessions/{session['session_id']}")["messages"] == 4

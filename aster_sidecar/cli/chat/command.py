@@ -83,7 +83,8 @@ def with_daemon(
 
     def chat(connection: Connection, banner: str, of_daemon: frozenset[str] = frozenset()) -> int:
         wanted = wanted_of(settings, of_daemon, one_message=message is not None and not given.new)
-        target = Target(valid_text(given.agent), given.session, given.new, wanted.at_creation)
+        agent_id = valid_text(given.agent) if given.agent is not None else None
+        target = Target(agent_id, given.session, given.new, wanted.at_creation)
         history = at.data_dir / HISTORY_NAME
         return asyncio.run(
             talk(

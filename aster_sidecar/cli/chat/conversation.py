@@ -23,10 +23,10 @@ class Target:
     """Which conversation to open.
 
     `session`: an id, or the beginning of a title; `new`: create one, with the `settings`; neither: the agent's current
-    conversation.
+    conversation. `agent_id` None: the conversation's agent, or else the agent `default`.
     """
 
-    agent_id: str = "default"
+    agent_id: str | None = None
     session: str | None = None
     new: bool = False
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -43,16 +43,22 @@ class OpenConversation:
     async def choose(self, target: Target) -> None:
         """Open a conversation. Raises: Refused, Unreachable."""
         call, state = self._connection.call, self._state
+        agent_id = target.agent_id or "default"
         if target.new:
-            session = await call("POST", "/api/sessions", {"agent_id": target.agent_id, **target.settings})
+            session = await call("POST", "/api/sessions", {"agent_id": agent_id, **target.settings})
         elif target.session is None:
-            status = await call("GET", "/api/status", agent_id=target.agent_id)
+            status = await call("GET", "/api/status", agent_id=agent_id)
             if status["session_id"] is None:
-                self._open_none(target.agent_id)
+                self._open_none(agent_id)
                 return
             session = await call("GET", f"/api/sessions/{status['session_id']}")
         else:
             session = await self._named(target.session)
+            if target.agent_id not in (None, session["agent_id"]):
+                title = cut(session["title"] or session["session_id"], 100)
+                told = texts.other_agent(title, session["agent_id"])
+                hint = texts.other_agent_hint(session["session_id"])
+                raise Refused(409, {"error": told, "hint": hint})
         if session["session_id"] != state.session_id:
             self._view.flush()
             state.questions.clear()

@@ -62,7 +62,7 @@ class Chat:
         self._begun: str | None = None
         """The turn of the one message, once it was sent, also by `one_shot`."""
         self._interrupted = False
-        self._state = ChatState(target.agent_id, sent)
+        self._state = ChatState(target.agent_id or "default", sent)
         self._ctrl_c = CtrlC(self._state)
         self._prompt = Prompt(view, self._state, self._ctrl_c)
         self._conversation = OpenConversation(connection, view, self._state)

@@ -662,6 +662,14 @@ def where(title: str, session_id: str) -> str:
     return f"Conversation: {title or UNTITLED} ({session_id})"
 
 
+def other_agent(title: str, agent_id: str) -> str:
+    return f"The conversation {title!r} is with the agent {agent_id!r}."
+
+
+def other_agent_hint(session_id: str) -> str:
+    return f"leave out --agent, or change it first: aster-sidecar sessions set {session_id} --agent ID"
+
+
 def unknown_title(words: str) -> str:
     return f"No conversation has a title that begins with {words!r}."
 

@@ -34,9 +34,10 @@ def parser() -> argparse.ArgumentParser:
         "aster-sidecar chat what is in this directory",
     )
     chat.add_argument("message", nargs="*", help="the message to send (default: hold a conversation)")
-    chat.add_argument("--agent", default="default", metavar="ID", help="the agent (default: default)")
-    chat.add_argument("--session", metavar="ID", help="the conversation: its id, or the beginning of its title")
-    chat.add_argument("--new", action="store_true", help="start a new conversation")
+    chat.add_argument("--agent", metavar="ID", help="the agent (default: default, or that of --session)")
+    which = chat.add_mutually_exclusive_group()
+    which.add_argument("--session", metavar="ID", help="the conversation: its id, or the beginning of its title")
+    which.add_argument("--new", action="store_true", help="start a new conversation")
     chat.add_argument(
         "--attach", action="append", default=[], metavar="FILE", help="a file for the message; may be given again"
     )
