@@ -802,3 +802,15 @@ def test_flags_of_chat_that_contradict_each_other_are_refused(daemon: Daemon) ->
     for flags in ([], ["--agent", "poet"]):
         assert chat(daemon, "--session", "the inv", *flags, "hello").code == 0
     assert daemon.call("GET", f"/api/sessions/{session['session_id']}")["messages"] == 4
+
+
+def test_of_conversations_with_one_title_the_agent_s_is_chosen(daemon: Daemon) -> None:
+    (daemon.data_dir / "agents").mkdir(exist_ok=True)
+    (daemon.data_dir / "agents" / "poet.yaml").write_text("instructions: Rhyme.\n")
+    one, other = (
+        daemon.call("POST", "/api/sessions", {"agent_id": agent_id, "title": "The invoice"})["session_id"]
+        for agent_id in ("poet", "default")
+    )
+    assert chat(daemon, "--session", "the inv", "--agent", "poet", "hello").code == 0
+    counts = [daemon.call("GET", f"/api/sessions/{session_id}")["messages"] for session_id in (one, other)]
+    assert counts == [2, 0], "the other one is newer"

@@ -53,7 +53,7 @@ class OpenConversation:
                 return
             session = await call("GET", f"/api/sessions/{status['session_id']}")
         else:
-            session = await self._named(target.session)
+            session = await self._named(target.session, target.agent_id)
             if target.agent_id not in (None, session["agent_id"]):
                 title = cut(session["title"] or session["session_id"], 100)
                 told = texts.other_agent(title, session["agent_id"])
@@ -84,8 +84,8 @@ class OpenConversation:
         state.session_id, state.title, state.agent_id, state.mcp_off = "", "", agent_id, frozenset()
         state.changed.set()
 
-    async def _named(self, words: str) -> Json:
-        """The session with this id or, of those whose title begins with `words`, the newest."""
+    async def _named(self, words: str, agent_id: str | None) -> Json:
+        """The session with this id, or the newest whose title begins with `words`, if possible one of the agent."""
         words = valid_text(words)
         if ID.fullmatch(words):
             try:
@@ -97,7 +97,7 @@ class OpenConversation:
         named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
         if not named:
             raise Refused(404, {"error": texts.unknown_title(cut(words, 100)), "code": "session_not_found"})
-        return named[0]
+        return next((entry for entry in named if entry["agent_id"] == agent_id), named[0])
 
     async def refresh(self) -> None:
         """Read the conversation again, after events of it were missed. Raises: Refused, Unreachable."""
